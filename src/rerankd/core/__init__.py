@@ -1,0 +1,1 @@
+"""Reranking itself. Knows no transport, no model runtime and no generated code."""

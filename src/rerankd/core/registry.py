@@ -1,0 +1,322 @@
+"""Model id -> loaded backend: lazy single-flight loading, states, one owner for each model."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rerankd.backends.base import Backend, BackendDescription, ProgressReporter
+from rerankd.core.errors import DrainingError, ModelFailedError, RerankdError
+from rerankd.core.scheduler import Scheduler
+from rerankd.core.types import ModelRef, ModelState, WarmupStage
+
+logger = logging.getLogger(__name__)
+
+FIRST_BACK_OFF_SECONDS = 5.0
+LONGEST_BACK_OFF_SECONDS = 300.0
+
+
+class ModelCatalogue(Protocol):
+    """Which names exist and which a request may use."""
+
+    def canonical(self, name: str) -> str:
+        """The id that a name stands for; raises ModelNotFoundError for what may not be loaded."""
+
+    def aliases_of(self, model_id: str) -> tuple[str, ...]:
+        """Other names of the same model."""
+
+
+Loader = Callable[[str, ProgressReporter], Backend]
+"""Turns a canonical id into a warm backend; blocking, runs in a thread of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A model that takes traffic."""
+
+    backend: Backend
+    scheduler: Scheduler
+    ref: ModelRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageEvent:
+    """A step of a load, as told to whoever follows it."""
+
+    model_id: str
+    stage: WarmupStage
+    progress: float
+    detail: str
+    elapsed_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelReport:
+    """A model's state, as Status shows it."""
+
+    id: str
+    aliases: tuple[str, ...]
+    state: ModelState
+    description: BackendDescription | None = None
+    load_time: float | None = None
+    """Seconds since the epoch at which it became ACTIVE."""
+    stages: tuple[tuple[WarmupStage, float], ...] = ()
+    """Seconds that each stage took, in order."""
+    error: RerankdError | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    id: str
+    state: ModelState = ModelState.UNLOADED
+    task: asyncio.Task[LoadedModel] | None = None
+    loaded: LoadedModel | None = None
+    error: RerankdError | None = None
+    retry_at: float = 0.0
+    back_off: float = FIRST_BACK_OFF_SECONDS
+    started: float = 0.0
+    load_time: float | None = None
+    stages: dict[WarmupStage, float] = field(default_factory=dict)
+    current: tuple[WarmupStage, float] | None = None
+    last_event: StageEvent | None = None
+    followers: set[asyncio.Queue[StageEvent]] = field(default_factory=set)
+
+
+class Registry:
+    """Owns all models of the process. Lives on one event loop."""
+
+    def __init__(self, catalogue: ModelCatalogue, loader: Loader, *, max_queued_tokens: int) -> None:
+        self._catalogue = catalogue
+        self._loader = loader
+        self._max_queued_tokens = max_queued_tokens
+        self._entries: dict[str, _Entry] = {}
+        self._listeners: list[Callable[[str, ModelState], None]] = []
+        self._closing = False
+
+    def on_change(self, listener: Callable[[str, ModelState], None]) -> None:
+        """Calls `listener(model_id, state)` on the event loop at every change of state."""
+        self._listeners.append(listener)
+
+    def canonical(self, name: str) -> str:
+        """The id of a name; raises ModelNotFoundError for what may not be loaded."""
+        return self._catalogue.canonical(name)
+
+    async def get(self, name: str) -> LoadedModel:
+        """The model, loaded now if it is not yet; a thousand first calls load it once.
+
+        Raises:
+            ModelNotFoundError: The name is not allowed or does not exist.
+            ModelFailedError: It cannot be loaded; not tried again until its back-off has passed.
+        """
+        entry = self._entry(self.canonical(name))
+        if entry.loaded is not None:
+            return entry.loaded
+        if entry.task is None and entry.error is not None and time.monotonic() < entry.retry_at:
+            raise _again(entry.error)
+        # Shielded: one caller who gives up must not stop the load that others wait for.
+        try:
+            return await asyncio.shield(self._start(entry))
+        except RerankdError as error:
+            raise _again(error) from error
+
+    def start(self, model_id: str) -> asyncio.Task[LoadedModel] | None:
+        """Begins or joins the load of a canonical id, whatever its back-off; None if it is loaded."""
+        entry = self._entry(model_id)
+        return None if entry.loaded is not None else self._start(entry)
+
+    async def follow(self, model_id: str) -> AsyncIterator[StageEvent]:
+        """Loads a canonical id and yields its stages as they happen; ends when it is loaded.
+
+        Leaving early does not stop the load. Raises what the load raises.
+        """
+        task = self.start(model_id)
+        if task is None:
+            return
+        entry = self._entry(model_id)
+        events: asyncio.Queue[StageEvent] = asyncio.Queue()
+        if entry.last_event is not None:
+            events.put_nowait(entry.last_event)
+        entry.followers.add(events)
+        try:
+            while not task.done() or not events.empty():
+                waiting = asyncio.ensure_future(events.get())
+                await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
+                if waiting.done():
+                    yield waiting.result()
+                else:
+                    waiting.cancel()
+            await task
+        finally:
+            entry.followers.discard(events)
+
+    def report(self, model_id: str) -> ModelReport:
+        """One model's state."""
+        entry = self._entries.get(model_id) or _Entry(model_id)
+        return ModelReport(
+            id=model_id,
+            aliases=self._catalogue.aliases_of(model_id),
+            state=entry.state,
+            description=entry.loaded.backend.description if entry.loaded else None,
+            load_time=entry.load_time,
+            stages=tuple(entry.stages.items()),
+            error=entry.error,
+        )
+
+    def reports(self) -> list[ModelReport]:
+        """Every model that was ever asked for, in the order of first use."""
+        return [self.report(model_id) for model_id in self._entries]
+
+    def loaded(self) -> list[LoadedModel]:
+        """The models that take traffic."""
+        return [entry.loaded for entry in self._entries.values() if entry.loaded is not None]
+
+    def record_stage(self, model_id: str, stage: WarmupStage, seconds: float) -> None:
+        """Notes the time of a stage that ran outside the load: samples, probe."""
+        self._entry(model_id).stages[stage] = seconds
+
+    async def close(self) -> None:
+        """Stops every scheduler, then frees every model. A load under way is abandoned."""
+        self._closing = True
+        for entry in self._entries.values():
+            if entry.task is not None:
+                entry.task.cancel()
+            if entry.loaded is None:
+                continue
+            self._set_state(entry, ModelState.UNLOADING)
+            await entry.loaded.scheduler.stop()
+            await asyncio.to_thread(entry.loaded.backend.close)
+            entry.loaded = None
+            self._set_state(entry, ModelState.UNLOADED)
+
+    def _entry(self, model_id: str) -> _Entry:
+        return self._entries.setdefault(model_id, _Entry(model_id))
+
+    def _start(self, entry: _Entry) -> asyncio.Task[LoadedModel]:
+        if self._closing:
+            raise DrainingError("the server is going down", retry_after_seconds=1.0)
+        if entry.task is None:
+            entry.error, entry.last_event, entry.current = None, None, None
+            entry.stages.clear()
+            entry.started = time.monotonic()
+            self._set_state(entry, ModelState.LOADING)
+            entry.task = asyncio.create_task(self._load(entry), name=f"load-{entry.id}")
+            # Followers may all have left: somebody must look at the failure.
+            entry.task.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return entry.task
+
+    async def _load(self, entry: _Entry) -> LoadedModel:
+        loop = asyncio.get_running_loop()
+
+        def report(stage: WarmupStage, progress: float, detail: str) -> None:
+            now = time.monotonic()
+            loop.call_soon_threadsafe(self._on_stage, entry, stage, progress, detail, now)
+
+        try:
+            backend = await _in_thread(lambda: self._loader(entry.id, report), f"load-{entry.id}")
+            self._end_stage(entry, time.monotonic())
+        except Exception as error:
+            self._fail(entry, error)
+            raise _again(entry.error or ModelFailedError("load failed")) from error
+        finally:
+            entry.task = None
+        description = backend.description
+        scheduler = Scheduler(backend, loop, max_queued_tokens=self._max_queued_tokens)
+        ref = ModelRef(id=entry.id, revision=description.revision, backend=description.backend)
+        entry.loaded = LoadedModel(backend=backend, scheduler=scheduler, ref=ref)
+        entry.load_time, entry.back_off = time.time(), FIRST_BACK_OFF_SECONDS
+        self._set_state(entry, ModelState.ACTIVE)
+        logger.info("model loaded", extra=_stage_fields(entry))
+        return entry.loaded
+
+    def _on_stage(self, entry: _Entry, stage: WarmupStage, progress: float, detail: str, now: float) -> None:
+        if entry.current is None or entry.current[0] is not stage:
+            self._end_stage(entry, now)
+            entry.current = (stage, now)
+            entry.stages.setdefault(stage, 0.0)
+            if stage not in (WarmupStage.RESOLVE, WarmupStage.DOWNLOAD):
+                self._set_state(entry, ModelState.WARMING)
+        event = StageEvent(
+            model_id=entry.id,
+            stage=stage,
+            progress=progress,
+            detail=detail,
+            elapsed_seconds=now - entry.started,
+        )
+        entry.last_event = event
+        for follower in entry.followers:
+            follower.put_nowait(event)
+
+    def _end_stage(self, entry: _Entry, now: float) -> None:
+        if entry.current is not None:
+            stage, since = entry.current
+            entry.stages[stage] = now - since
+
+    def _fail(self, entry: _Entry, error: Exception) -> None:
+        """Keeps the reason; the same model is tried again after a growing back-off."""
+        known = (
+            error if isinstance(error, RerankdError) else ModelFailedError("the model could not be loaded")
+        )
+        entry.error = known
+        entry.retry_at = time.monotonic() + (known.retry_after_seconds or entry.back_off)
+        entry.back_off = min(LONGEST_BACK_OFF_SECONDS, entry.back_off * 2)
+        self._set_state(entry, ModelState.FAILED)
+        logger.error(
+            "model failed to load", exc_info=error, extra={"model": entry.id, "reason": known.spec.reason}
+        )
+
+    def _set_state(self, entry: _Entry, state: ModelState) -> None:
+        if entry.state is state:
+            return
+        entry.state = state
+        for listener in self._listeners:
+            listener(entry.id, state)
+
+
+def _again(error: RerankdError) -> RerankdError:
+    """A fresh exception of the same kind: one object raised by many callers grows its traceback."""
+    return type(error)(
+        error.message,
+        metadata=error.metadata,
+        field=error.field,
+        retry_after_seconds=error.retry_after_seconds,
+    )
+
+
+def _stage_fields(entry: _Entry) -> dict[str, object]:
+    stages: Sequence[tuple[WarmupStage, float]] = tuple(entry.stages.items())
+    return {
+        "model": entry.id,
+        "stages_ms": {stage.value: round(1000 * seconds, 1) for stage, seconds in stages},
+    }
+
+
+async def _in_thread(work: Callable[[], Backend], name: str) -> Backend:
+    """Runs a load in a daemon thread, so that a download that hangs cannot hold up the exit."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Backend] = loop.create_future()
+
+    def settle(result: Backend | None, error: BaseException | None) -> None:
+        if done.cancelled():
+            if result is not None:
+                result.close()
+        elif error is not None:
+            done.set_exception(error)
+        elif result is not None:
+            done.set_result(result)
+
+    def run() -> None:
+        try:
+            outcome: tuple[Backend | None, BaseException | None] = (work(), None)
+        except BaseException as error:
+            outcome = (None, error)
+        # A closed loop means that the process is ending: nobody is left to tell.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await done

@@ -1,0 +1,244 @@
+"""One request's way through the scheduler: documents in, results out, in any order."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from rerankd.backends.base import EncodedPair, EncodedQuery, EncodeOptions, Float32Array
+from rerankd.core.documents import scored_text
+from rerankd.core.errors import DocumentTooLongError, NonFiniteScoreError, RerankdError
+from rerankd.core.limits import Limits
+from rerankd.core.ranking import score_of
+from rerankd.core.registry import LoadedModel
+from rerankd.core.scheduler import QueuedPair, Ticket
+from rerankd.core.types import Document, LongDocument, Options, Passage, Priority, Result, Timing, Usage
+
+TOKENIZE_SLICE = 64
+"""Documents tokenized in one go: few enough that inference starts early and turns are taken."""
+
+
+@dataclass(slots=True, eq=False)
+class _Group:
+    """Documents of one request that share a text: it is scored once for all of them."""
+
+    text: str
+    members: list[tuple[int, Document]] = field(default_factory=list)
+    windows_left: int = 0
+    best_logit: float = -math.inf
+    best: EncodedPair | None = None
+
+
+class ScoringRun:
+    """Scores the documents of one request as they are added.
+
+    Lives on the event loop. `on_result` is called for each document whose score is known. After
+    `failure` is set nothing more is scored. Texts are forgotten as soon as they are scored.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        query: str,
+        options: Options,
+        *,
+        limits: Limits,
+        tokenizers: Executor,
+        on_result: Callable[[Result], None],
+    ) -> None:
+        self.usage = Usage()
+        self.timing = Timing()
+        self.failure: RerankdError | None = None
+        self.changed = asyncio.Event()
+        """Set whenever a score or a failure has come; whoever waits on it clears it."""
+        self._model = model
+        self._query = query
+        self._options = options
+        self._limits = limits
+        self._tokenizers = tokenizers
+        self._on_result = on_result
+        self._groups: dict[str, _Group] = {}
+        self._in_flight = 0
+        self._ticket: Ticket | None = None
+        self._encoded_query: EncodedQuery | None = None
+        self._encode_options = EncodeOptions(
+            long_document=options.long_document, max_tokens_per_document=options.max_tokens_per_document
+        )
+
+    @property
+    def in_flight(self) -> int:
+        """Documents added and not yet scored."""
+        return self._in_flight
+
+    def open(self, *, client: str, priority: Priority, deadline: float | None, estimated_tokens: int) -> None:
+        """Takes a place in the scheduler; raises what `Scheduler.open` raises."""
+        self._ticket = self._model.scheduler.open(
+            self, client=client, priority=priority, deadline=deadline, estimated_tokens=estimated_tokens
+        )
+
+    def close(self) -> None:
+        """Gives the place back; queued pairs never run. Can be called twice."""
+        if self._ticket is not None:
+            self._model.scheduler.close(self._ticket)
+            first = self._ticket.first_run_at
+            self.timing.queue_seconds = (first or time.monotonic()) - self._ticket.opened_at
+
+    async def add(self, first_index: int, documents: Sequence[Document]) -> None:
+        """Queues documents; returns when the last one is queued, not when it is scored.
+
+        Raises:
+            InvalidRequestError: A document cannot be scored as it is; its field is named.
+        """
+        self.usage.documents += len(documents)
+        for start in range(0, len(documents), TOKENIZE_SLICE):
+            fresh = self._group(first_index + start, documents[start : start + TOKENIZE_SLICE])
+            if fresh and self.failure is None:
+                await self._encode_and_push(fresh)
+
+    async def drained(self) -> None:
+        """Returns when every added document is scored.
+
+        Raises:
+            RerankdError: What made the run fail.
+        """
+        while self._groups and self.failure is None:
+            self.changed.clear()
+            await self.changed.wait()
+        if self.failure is not None:
+            raise self.failure
+
+    def unscored(self) -> Iterator[Result]:
+        """What is still without a score, in no order."""
+        for group in self._groups.values():
+            for index, document in group.members:
+                yield unscored_result(index, document, self._options)
+
+    def on_scores(self, pairs: Sequence[QueuedPair], logits: Float32Array, seconds: float) -> None:
+        """Takes a micro-batch's logits of this run."""
+        self.timing.inference_seconds += seconds
+        for queued, value in zip(pairs, logits.tolist(), strict=True):
+            group = queued.owner
+            assert isinstance(group, _Group)  # noqa: S101 - narrows the scheduler's opaque owner
+            if not math.isfinite(value):
+                self.on_failure(_non_finite(group))
+                return
+            self.usage.tokens += queued.tokens
+            group.windows_left -= 1
+            if group.best is None or value > group.best_logit:
+                group.best, group.best_logit = queued.pair, value
+            if not group.windows_left:
+                self._finish(group)
+        self.changed.set()
+
+    def on_failure(self, error: RerankdError) -> None:
+        """Ends the run with an error; the first one is kept."""
+        if self.failure is None:
+            self.failure = error
+        self.close()
+        self.changed.set()
+
+    def _group(self, first_index: int, documents: Sequence[Document]) -> list[_Group]:
+        """Joins documents to the groups of equal texts that still wait; returns the new groups."""
+        fresh: list[_Group] = []
+        self._in_flight += len(documents)
+        for index, document in enumerate(documents, start=first_index):
+            text = scored_text(document, self._options.document_fields, index)
+            self._limits.check_text(text, f"documents[{index}]")
+            group = self._groups.get(text)
+            if group is None:
+                group = self._groups[text] = _Group(text)
+                fresh.append(group)
+            else:
+                self.usage.deduplicated += 1
+            group.members.append(
+                (index, document if self._options.return_documents else _without_text(document))
+            )
+        return fresh
+
+    async def _encode_and_push(self, groups: list[_Group]) -> None:
+        started = time.monotonic()
+        loop = asyncio.get_running_loop()
+        encoded = await loop.run_in_executor(self._tokenizers, self._encode, groups)
+        self.timing.tokenize_seconds += time.monotonic() - started
+        queued: list[QueuedPair] = []
+        for group, pairs in zip(groups, encoded, strict=True):
+            group.windows_left = len(pairs)
+            queued += [QueuedPair(pair, group) for pair in pairs]
+        if self._ticket is not None:
+            self._model.scheduler.push(self._ticket, queued)
+
+    def _encode(self, groups: list[_Group]) -> list[list[EncodedPair]]:
+        """Tokenizes in a worker thread; the query only the first time."""
+        backend = self._model.backend
+        if self._encoded_query is None:
+            self._encoded_query = backend.encode_query(self._query)
+        try:
+            return backend.encode_documents(
+                self._encoded_query, [g.text for g in groups], self._encode_options
+            )
+        except DocumentTooLongError as error:
+            raise _renumbered(error, groups) from error
+
+    def _finish(self, group: _Group) -> None:
+        del self._groups[group.text]
+        self._in_flight -= len(group.members)
+        best, options = group.best, self._options
+        dropped = best.dropped_tokens if best is not None else 0
+        passage = None
+        if best is not None and options.long_document is LongDocument.BEST_PASSAGE:
+            passage = Passage(start_char=best.start_char, end_char=best.end_char)
+        for index, document in group.members:
+            self.usage.scored_documents += 1
+            self.usage.truncated_documents += dropped > 0
+            self._on_result(
+                Result(
+                    index=index,
+                    id=document.id,
+                    score=score_of(group.best_logit, options),
+                    logit=group.best_logit,
+                    original_score=document.original_score,
+                    document=document if options.return_documents else None,
+                    dropped_tokens=dropped,
+                    passage=passage,
+                )
+            )
+
+
+def unscored_result(index: int, document: Document, options: Options) -> Result:
+    """A document that takes part in the ranking without a score."""
+    return Result(
+        index=index,
+        id=document.id,
+        score=0.0,
+        scored=False,
+        original_score=document.original_score,
+        document=document if options.return_documents else None,
+    )
+
+
+def _without_text(document: Document) -> Document:
+    return Document(id=document.id, original_score=document.original_score)
+
+
+def _non_finite(group: _Group) -> NonFiniteScoreError:
+    index = group.members[0][0]
+    return NonFiniteScoreError(
+        f"the model gave a score that is not finite for documents[{index}]",
+        field=f"documents[{index}]",
+        metadata={"index": str(index)},
+    )
+
+
+def _renumbered(error: DocumentTooLongError, groups: Sequence[_Group]) -> DocumentTooLongError:
+    """The backend counts within a slice; the caller counts within the request."""
+    position = int(error.metadata["index"])
+    index = groups[position].members[0][0]
+    return DocumentTooLongError(
+        error.message.replace(f"documents[{position}]", f"documents[{index}]"),
+        field=f"documents[{index}]",
+        metadata={**error.metadata, "index": str(index)},
+    )

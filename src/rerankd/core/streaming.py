@@ -1,0 +1,283 @@
+"""Ranking a stream of documents with memory that does not grow with its length."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+import time
+from array import array
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from rerankd.core.errors import DeadlineExceededError, InvalidRequestError, RerankdError
+from rerankd.core.limits import Limits, check_original_scores
+from rerankd.core.policy import check_instruction, forgives, load_before, soft_deadline
+from rerankd.core.ranking import TopResults, final_ranking, passthrough
+from rerankd.core.registry import LoadedModel, Registry
+from rerankd.core.scoring import TOKENIZE_SLICE, ScoringRun, unscored_result
+from rerankd.core.types import (
+    Caller,
+    DeadlineMode,
+    Document,
+    FailureMode,
+    Options,
+    Outcome,
+    Priority,
+    Ranking,
+    Result,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class Emit(enum.Enum):
+    """What a stream sends before its summary."""
+
+    SUMMARY_ONLY = "summary_only"
+    SCORES = "scores"
+    """Each micro-batch's scores as it finishes."""
+    SNAPSHOTS = "snapshots"
+    """The running top n whenever it changed, at most every interval."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamRequest:
+    """What a stream's first message says."""
+
+    query: str
+    options: Options = field(default_factory=Options)
+    emit: Emit = Emit.SUMMARY_ONLY
+    snapshot_interval_seconds: float = 0.25
+
+    @property
+    def wants_snapshots(self) -> bool:
+        """Whether the running top n is sent."""
+        return self.emit is Emit.SNAPSHOTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """Scores of documents whose micro-batch has finished, in no order."""
+
+    indexes: array[int]
+    scores: array[float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The running top n."""
+
+    results: tuple[Result, ...]
+    received: int
+    scored: int
+
+
+StreamEvent = Scores | Snapshot
+
+
+class StreamSession:
+    """One stream: a reader task that feeds the scheduler, and the events that come of it.
+
+    The reader stops while `stream_window_documents` are read and not answered, so that the
+    transport's flow control holds the sender back.
+    """
+
+    def __init__(
+        self, registry: Registry, limits: Limits, tokenizers: Executor, request: StreamRequest, caller: Caller
+    ) -> None:
+        self._registry = registry
+        self._limits = limits
+        self._tokenizers = tokenizers
+        self._request = request
+        self._options = request.options
+        self._caller = caller
+        self._received = 0
+        self._fed = 0
+        self._chunk: Sequence[Document] = ()
+        """The chunk being fed; what of it is not yet fed belongs to the answer all the same."""
+        self._top = TopResults(request.options.top_n or limits.max_stream_results)
+        self._top_changed = False
+        self._indexes = array("q")
+        self._scores = array("f")
+        # Only a stream that may have to answer in the original order remembers its beginning.
+        self._first: list[Result] = []
+        self._run: ScoringRun | None = None
+        self._given_up: RerankdError | None = None
+
+    async def events(
+        self, chunks: AsyncIterator[Sequence[Document]]
+    ) -> AsyncGenerator[StreamEvent | Ranking, None]:
+        """Runs the stream; the last event is the ranking."""
+        deadline = self._caller.deadline
+        partial = self._options.on_deadline is DeadlineMode.PARTIAL
+        until = soft_deadline(deadline) if deadline is not None and partial else deadline
+        model = await load_before(
+            self._registry,
+            self._options.model,
+            deadline or time.monotonic() + self._limits.max_request_seconds,
+        )
+        self._run = run = self._open(model)
+        reader = asyncio.create_task(self._read(run, chunks), name="stream-reader")
+        reader.add_done_callback(lambda _: run.changed.set())
+        outcome, reason = Outcome.RERANKED, ""
+        try:
+            async for event in self._progress(run, reader, until):
+                yield event
+        except DeadlineExceededError:
+            if not partial:
+                raise
+            outcome, reason = Outcome.PARTIAL, "the deadline came first"
+        finally:
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+            run.close()
+        yield self._ranking(model, outcome, reason)
+
+    def _open(self, model: LoadedModel) -> ScoringRun:
+        check_instruction(self._options, model)
+        run = ScoringRun(
+            model,
+            self._request.query,
+            self._options,
+            limits=self._limits,
+            tokenizers=self._tokenizers,
+            on_result=self._take,
+        )
+        run.open(
+            client=self._caller.client,
+            priority=self._options.priority or Priority.BULK,
+            deadline=self._caller.deadline,
+            estimated_tokens=0,
+        )
+        return run
+
+    async def _read(self, run: ScoringRun, chunks: AsyncIterator[Sequence[Document]]) -> None:
+        async for chunk in chunks:
+            check_original_scores(chunk, self._options)
+            self._chunk = chunk
+            self._received += len(chunk)
+            for start in range(0, len(chunk), TOKENIZE_SLICE):
+                await self._feed(run, chunk[start : start + TOKENIZE_SLICE])
+        if not self._received:
+            raise InvalidRequestError("the stream brought no documents; send at least one", field="documents")
+
+    async def _feed(self, run: ScoringRun, documents: Sequence[Document]) -> None:
+        first = self._fed
+        if self._options.on_failure is FailureMode.ORIGINAL_ORDER:
+            room = (self._options.top_n or self._limits.max_stream_results) - len(self._first)
+            self._first += [
+                unscored_result(first + i, d, self._options) for i, d in enumerate(documents[:room])
+            ]
+        limit = self._options.max_scored_documents
+        scored = max(0, min(len(documents), limit - first)) if limit else len(documents)
+        await self._room(run, scored)
+        self._fed += len(documents)
+        for offset, document in enumerate(documents[scored:], start=scored):
+            self._top.add(unscored_result(first + offset, document, self._options))
+        if scored and run.failure is None:
+            await run.add(first, documents[:scored])
+        run.usage.documents = self._received
+
+    async def _room(self, run: ScoringRun, count: int) -> None:
+        """Waits until `count` more documents fit the window; unsent scores take room as well."""
+        window = self._limits.stream_window_documents
+        while run.failure is None:
+            waiting = run.in_flight + len(self._indexes)
+            if not waiting or waiting + count <= window:
+                return
+            run.changed.clear()
+            await run.changed.wait()
+
+    async def _progress(
+        self, run: ScoringRun, reader: asyncio.Task[None], until: float | None
+    ) -> AsyncIterator[StreamEvent]:
+        next_snapshot = 0.0
+        while True:
+            self._check_failures(run, reader)
+            finished = reader.done() and (run.failure is not None or not run.in_flight)
+            if self._indexes:
+                yield self._pending_scores()
+                run.changed.set()
+                continue
+            now = time.monotonic()
+            if until is not None and now >= until and not finished:
+                raise DeadlineExceededError("the deadline passed before the stream was ranked")
+            if self._request.wants_snapshots and self._top_changed and (finished or now >= next_snapshot):
+                next_snapshot = now + self._request.snapshot_interval_seconds
+                yield self._snapshot(run)
+                continue
+            if finished:
+                return
+            wake_at = [until] if until is not None else []
+            if self._request.wants_snapshots and self._top_changed:
+                wake_at.append(next_snapshot)
+            await _wait(run.changed, min(wake_at, default=None))
+
+    def _check_failures(self, run: ScoringRun, reader: asyncio.Task[None]) -> None:
+        if run.failure is not None and self._given_up is None:
+            if not forgives(self._options, run.failure):
+                raise run.failure
+            logger.warning("stream answers in the original order", extra={"reason": run.failure.spec.reason})
+            self._given_up = run.failure
+        if reader.done() and not reader.cancelled() and (error := reader.exception()) is not None:
+            raise error
+
+    def _take(self, result: Result) -> None:
+        self._top_changed |= self._top.add(result)
+        if self._request.emit is Emit.SCORES:
+            self._indexes.append(result.index)
+            self._scores.append(result.score)
+
+    def _pending_scores(self) -> Scores:
+        pending = Scores(indexes=self._indexes, scores=self._scores)
+        self._indexes, self._scores = array("q"), array("f")
+        return pending
+
+    def _snapshot(self, run: ScoringRun) -> Snapshot:
+        self._top_changed = False
+        return Snapshot(
+            results=final_ranking(self._top.results(), self._options),
+            received=self._received,
+            scored=run.usage.scored_documents,
+        )
+
+    def _not_fed(self) -> Iterator[Result]:
+        rest = self._received - self._fed
+        for offset, document in enumerate(self._chunk[len(self._chunk) - rest :] if rest else ()):
+            yield unscored_result(self._fed + offset, document, self._options)
+
+    def _ranking(self, model: LoadedModel, outcome: Outcome, reason: str) -> Ranking:
+        assert self._run is not None  # noqa: S101 - set before any event
+        run = self._run
+        run.usage.documents = self._received
+        if self._given_up is not None:
+            reason = f"{self._given_up.spec.reason}: {self._given_up.message}"
+            results = passthrough(self._first, self._options)
+            outcome = Outcome.PASSTHROUGH
+        else:
+            for result in (*run.unscored(), *self._not_fed()):
+                self._top.add(result)
+            results = final_ranking(self._top.results(), self._options)
+            if not self._options.top_n and self._top.overflowed:
+                cut = f"only the best {len(results)} of {self._received} documents are kept; set top_n"
+                reason = f"{reason}; {cut}" if reason else cut
+        return Ranking(
+            results=results,
+            model=model.ref,
+            usage=run.usage,
+            timing=run.timing,
+            outcome=outcome,
+            outcome_reason=reason,
+        )
+
+
+async def _wait(event: asyncio.Event, until: float | None) -> None:
+    """Waits for the event, but not beyond an instant of the monotonic clock."""
+    event.clear()
+    try:
+        async with asyncio.timeout(None if until is None else max(0.0, until - time.monotonic())):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,145 @@
+"""The laws of the house that a test can hold: direction of imports, sizes, documented surfaces."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src" / "rerankd"
+GENERATED = SOURCE / "v1"
+MODULES = sorted(path for path in SOURCE.rglob("*.py") if GENERATED not in path.parents)
+
+TRANSPORTS = ("grpc", "starlette", "uvicorn", "click", "rich", "google")
+RUNTIMES = ("onnxruntime", "onnx", "tokenizers", "huggingface_hub")
+DOORS = ("rerankd.grpc_api", "rerankd.http_api", "rerankd.cli", "rerankd.app")
+
+# Folder or module -> what nothing in it may import.
+FORBIDDEN = {
+    "core": (
+        *TRANSPORTS,
+        *RUNTIMES,
+        "rerankd.v1",
+        "rerankd.artifacts",
+        "rerankd.backends.onnx",
+        "rerankd.config",
+        *DOORS,
+    ),
+    "backends": (
+        *TRANSPORTS,
+        "huggingface_hub",
+        "rerankd.v1",
+        "rerankd.core.engine",
+        "rerankd.core.scheduler",
+        *DOORS,
+    ),
+    "artifacts": (
+        *TRANSPORTS,
+        "onnxruntime",
+        "rerankd.v1",
+        "rerankd.core.engine",
+        "rerankd.backends.onnx",
+        *DOORS,
+    ),
+    "grpc_api": ("starlette", "uvicorn", *RUNTIMES, "rerankd.http_api", "rerankd.cli", "rerankd.app"),
+    "http_api": ("grpc", *RUNTIMES, "rerankd.grpc_api", "rerankd.cli", "rerankd.app"),
+    "client": (
+        *RUNTIMES,
+        "numpy",
+        "click",
+        "rich",
+        "rerankd.core",
+        "rerankd.backends",
+        "rerankd.artifacts",
+        *DOORS,
+    ),
+    "telemetry": ("grpc", "starlette", *RUNTIMES, *DOORS),
+}
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_imports_point_inward(path: Path) -> None:
+    room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+    forbidden = FORBIDDEN.get(room, ())
+    wrong = [
+        name for name in imports_of(path) if any(name == f or name.startswith(f"{f}.") for f in forbidden)
+    ]
+    assert not wrong, f"{room} must not import {wrong}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_modules_and_functions_stay_small(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 400, "two things live in one room"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert length <= 60, f"{node.name} has {length} lines"
+
+
+def test_most_functions_are_short() -> None:
+    lengths = sorted(
+        (node.end_lineno or node.lineno) - node.lineno + 1
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    assert lengths[int(0.9 * len(lengths))] <= 30
+
+
+def test_no_rooms_without_a_purpose() -> None:
+    assert not [p for p in MODULES if p.stem in {"utils", "util", "helpers", "common", "misc", "manager"}]
+
+
+@pytest.mark.parametrize(
+    "name", ["rerankd.client", "rerankd.backends.base", "rerankd.backends.testing", "rerankd.core.errors"]
+)
+def test_public_surfaces_are_documented(name: str) -> None:
+    module = importlib.import_module(name)
+    public = getattr(module, "__all__", [n for n in vars(module) if not n.startswith("_")])
+    for attribute in public:
+        value = getattr(module, attribute)
+        if not (inspect.isclass(value) or inspect.isfunction(value)) or not value.__module__.startswith(
+            "rerankd"
+        ):
+            continue
+        if value.__module__.startswith("rerankd.v1"):
+            continue
+        assert inspect.getdoc(value), f"{name}.{attribute}"
+        if inspect.isclass(value):
+            methods = [m for n, m in vars(value).items() if inspect.isfunction(m) and not n.startswith("_")]
+            assert not [m.__qualname__ for m in methods if not inspect.getdoc(m)]
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("rerankd", ("grpc", "numpy", "google")),
+        ("rerankd.client", ("numpy", "onnxruntime", "tokenizers", "pydantic", "rerankd.core")),
+        (
+            "rerankd.cli",
+            ("grpc", "numpy", "onnxruntime", "onnx", "tokenizers", "huggingface_hub", "pydantic"),
+        ),
+        ("rerankd.artifacts.store", ("huggingface_hub", "onnx", "onnxruntime")),
+        ("rerankd.app", ("huggingface_hub", "onnxruntime")),
+    ],
+)
+def test_importing_is_cheap(module: str, heavy: tuple[str, ...]) -> None:
+    script = f"import sys, {module}; print([m for m in {heavy!r} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
