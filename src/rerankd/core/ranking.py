@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -97,40 +96,3 @@ def _z_scores(values: Sequence[float]) -> npt.NDArray[np.float64]:
         return np.zeros_like(array)
     centred: npt.NDArray[np.float64] = (array - array.mean()) / deviation
     return centred
-
-
-class TopResults:
-    """The best results seen so far, at most `capacity` of them, in O(log capacity) an addition.
-
-    Unscored results are remembered apart, first come first kept: they only ever fill what the
-    scored ones leave free.
-    """
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._heap: list[tuple[float, float, int, Result]] = []
-        self._unscored: list[Result] = []
-        self.seen = 0
-
-    def add(self, result: Result) -> bool:
-        """Offers a result; says whether it is among the best at this moment."""
-        self.seen += 1
-        if not result.scored:
-            if len(self._unscored) < self._capacity:
-                self._unscored.append(result)
-            return False
-        logit = result.logit if result.logit is not None else 0.0
-        entry = (result.score, logit, -result.index, result)
-        if len(self._heap) < self._capacity:
-            heapq.heappush(self._heap, entry)
-            return True
-        return heapq.heappushpop(self._heap, entry) is not entry
-
-    def results(self) -> list[Result]:
-        """The best, in no order."""
-        return [entry[3] for entry in self._heap] + self._unscored[: self._capacity - len(self._heap)]
-
-    @property
-    def overflowed(self) -> bool:
-        """Whether more results came than are remembered."""
-        return self.seen > self._capacity

@@ -11,10 +11,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
+from rerankd.core.collecting import collector
 from rerankd.core.errors import DeadlineExceededError, InvalidRequestError, RerankdError
 from rerankd.core.limits import Limits, check_original_scores
 from rerankd.core.policy import check_instruction, forgives, load_before, soft_deadline
-from rerankd.core.ranking import TopResults, final_ranking, passthrough
+from rerankd.core.ranking import passthrough
 from rerankd.core.registry import LoadedModel, Registry
 from rerankd.core.scoring import TOKENIZE_SLICE, ScoringRun, unscored_result
 from rerankd.core.types import (
@@ -69,7 +70,7 @@ class Scores:
 class Snapshot:
     """The running top n."""
 
-    results: tuple[Result, ...]
+    results: Sequence[Result]
     received: int
     scored: int
 
@@ -97,7 +98,7 @@ class StreamSession:
         self._fed = 0
         self._chunk: Sequence[Document] = ()
         """The chunk being fed; what of it is not yet fed belongs to the answer all the same."""
-        self._top = TopResults(request.options.top_n or limits.max_stream_results)
+        self._top = collector(request.options, limits.max_stream_results)
         self._top_changed = False
         self._indexes = array("q")
         self._scores = array("f")
@@ -238,7 +239,7 @@ class StreamSession:
     def _snapshot(self, run: ScoringRun) -> Snapshot:
         self._top_changed = False
         return Snapshot(
-            results=final_ranking(self._top.results(), self._options),
+            results=self._top.ranking(),
             received=self._received,
             scored=run.usage.scored_documents,
         )
@@ -254,12 +255,12 @@ class StreamSession:
         run.usage.documents = self._received
         if self._given_up is not None:
             reason = f"{self._given_up.spec.reason}: {self._given_up.message}"
-            results = passthrough(self._first, self._options)
+            results: Sequence[Result] = passthrough(self._first, self._options)
             outcome = Outcome.PASSTHROUGH
         else:
             for result in (*run.unscored(), *self._not_fed()):
                 self._top.add(result)
-            results = final_ranking(self._top.results(), self._options)
+            results = self._top.ranking()
             if not self._options.top_n and self._top.overflowed:
                 cut = f"only the best {len(results)} of {self._received} documents are kept; set top_n"
                 reason = f"{reason}; {cut}" if reason else cut

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -182,7 +182,7 @@ class Timing:
 class Ranking:
     """The answer to one request."""
 
-    results: tuple[Result, ...]
+    results: Sequence[Result]
     model: ModelRef
     usage: Usage = field(default_factory=Usage)
     timing: Timing = field(default_factory=Timing)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerankd.core.ranking import TopResults, blend, final_ranking, passthrough, score_of, sigmoid
-from rerankd.core.types import Options, Result
+from rerankd.core.collecting import collector
+from rerankd.core.ranking import blend, final_ranking, passthrough, score_of, sigmoid
+from rerankd.core.types import Options, Passage, Result
 
 logits = st.floats(-60, 60)
 
@@ -29,15 +30,52 @@ def test_ranking_is_the_sorted_prefix(values: list[float], top_n: int) -> None:
 
 @given(st.lists(st.sampled_from([-1.0, 0.0, 0.5, 2.0]), max_size=80), st.integers(1, 20))
 def test_bounded_top_equals_sorting_everything(values: list[float], capacity: int) -> None:
-    top = TopResults(capacity)
+    options = Options(top_n=capacity)
+    top = collector(options, 1000)
     results = [result(i, v) for i, v in enumerate(values)]
     for item in results:
-        before = {r.index for r in top.results()}
+        before = {r.index for r in top.ranking()}
         changed = top.add(item)
-        assert changed == ({r.index for r in top.results()} != before)
-    kept = final_ranking(top.results(), Options())
-    assert [r.index for r in kept] == [r.index for r in final_ranking(results, Options(top_n=capacity))]
+        assert changed == ({r.index for r in top.ranking()} != before)
+    assert top.ranking() == final_ranking(results, options)
     assert top.overflowed == (len(values) > capacity)
+
+
+def any_result(index: int, logit: float | None, original: float | None, span: int | None) -> Result:
+    return Result(
+        index=index,
+        id=f"d{index}",
+        score=0.0 if logit is None else sigmoid(logit),
+        scored=logit is not None,
+        logit=logit,
+        original_score=original,
+        dropped_tokens=index % 3,
+        passage=None if span is None else Passage(start_char=span, end_char=span + 5),
+    )
+
+
+numbers = st.sampled_from([-3.0, -1.0, 0.0, 0.25, 2.0])
+
+
+@given(
+    st.lists(st.tuples(st.none() | numbers, st.none() | numbers, st.none() | st.integers(0, 9)), max_size=60),
+    st.integers(1, 25),
+    st.none() | st.sampled_from([0.2, 0.5, 0.99]),
+    st.randoms(),
+)
+def test_compact_ranking_equals_sorting_everything(
+    rows: list, capacity: int, least: float | None, random
+) -> None:
+    options = Options(min_score=least)
+    results = [any_result(i, *row) for i, row in enumerate(rows)]
+    everything = collector(options, capacity)
+    for item in random.sample(results, len(results)):
+        assert everything.add(item)
+    best = sorted(results, key=lambda r: (not r.scored, -(r.logit or 0.0), r.index))[:capacity]
+    ranking = everything.ranking()
+    assert tuple(ranking) == final_ranking(best, options)
+    assert list(ranking[1:3]) == list(ranking)[1:3]
+    assert everything.overflowed == (len(rows) > capacity)
 
 
 def test_ties_keep_the_order_of_the_request() -> None:
