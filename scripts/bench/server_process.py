@@ -1,0 +1,47 @@
+"""A rerankd server of one's own for a benchmark, in its own process."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rerankd.client import Client
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends a server as an operator would."""
+    process.terminate()
+    process.wait(timeout=30)
+
+
+@contextmanager
+def server(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Starts a server on a free port and yields its target once it is ready."""
+    target = f"127.0.0.1:{free_port()}"
+    command = [
+        sys.executable,
+        "-m",
+        "rerankd",
+        "serve",
+        "--grpc-port",
+        target.rpartition(":")[2],
+        "--http-port",
+        "0",
+    ]
+    process = subprocess.Popen([*command, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        with Client(target) as client:
+            client.wait_until_ready(timeout_seconds=120)
+        yield target, process
+    finally:
+        stop(process)
