@@ -27,7 +27,7 @@ class Limits:
     max_chunk_bytes: int = _MIB
     """Largest DocumentChunk of a stream."""
     max_query_bytes: int = 8 * 1024
-    """UTF-8 bytes of a query."""
+    """UTF-8 bytes of a query, and of an instruction."""
     max_document_bytes: int = 256 * 1024
     """UTF-8 bytes of the text of a document that is scored."""
     max_batch_requests: int = 64
@@ -49,11 +49,14 @@ class Limits:
         """Raises InvalidRequestError if the query is empty or too long."""
         if not query:
             raise InvalidRequestError("query is empty; send the text to rank by", field="query")
-        size = len(query.encode("utf-8", "surrogatepass"))
+        self._check_size(query, "query")
+
+    def _check_size(self, text: str, field: str) -> None:
+        size = len(text.encode("utf-8", "surrogatepass"))
         if size > self.max_query_bytes:
             raise InvalidRequestError(
-                f"query has {size} bytes; the limit is {self.max_query_bytes}",
-                field="query",
+                f"{field} has {size} bytes; the limit is {self.max_query_bytes}",
+                field=field,
                 metadata={"bytes": str(size), "limit": str(self.max_query_bytes)},
             )
 
@@ -99,6 +102,7 @@ class Limits:
             )
         if any(not name for name in options.document_fields):
             raise _out_of_bounds("document_fields", "an empty name", "names that are not empty")
+        self._check_size(options.instruction, "options.instruction")
 
     def check_stream_options(self, options: Options, *, snapshots: bool) -> None:
         """Raises InvalidRequestError for options that would make a stream's memory unbounded."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from rerankd.backends.base import Backend, BackendDescription, ProgressReporter
-from rerankd.core.errors import DrainingError, ModelFailedError, RerankdError
+from rerankd.core.errors import DrainingError, ModelFailedError, ModelLoadingError, RerankdError
 from rerankd.core.scheduler import Scheduler
 from rerankd.core.types import ModelRef, ModelState, WarmupStage
 
@@ -90,8 +90,17 @@ class _Entry:
 class Registry:
     """Owns all models of the process. Lives on one event loop."""
 
-    def __init__(self, catalogue: ModelCatalogue, loader: Loader, *, max_queued_tokens: int) -> None:
+    def __init__(
+        self,
+        catalogue: ModelCatalogue,
+        loader: Loader,
+        *,
+        max_queued_tokens: int,
+        load_on_request: bool = True,
+    ) -> None:
+        """`load_on_request=False`: only `start` and `follow` load; `get` of another model is refused."""
         self._catalogue = catalogue
+        self._load_on_request = load_on_request
         self._loader = loader
         self._max_queued_tokens = max_queued_tokens
         self._entries: dict[str, _Entry] = {}
@@ -112,12 +121,19 @@ class Registry:
         Raises:
             ModelNotFoundError: The name is not allowed or does not exist.
             ModelFailedError: It cannot be loaded; not tried again until its back-off has passed.
+            ModelLoadingError: It is not loaded, and requests load nothing here.
         """
         entry = self._entry(self.canonical(name))
         if entry.loaded is not None:
             return entry.loaded
         if entry.task is None and entry.error is not None and time.monotonic() < entry.retry_at:
             raise _again(entry.error)
+        if entry.task is None and not self._load_on_request:
+            raise ModelLoadingError(
+                "the model is not loaded and this server loads only by Warmup; ask its operator",
+                metadata={"model": entry.id},
+                retry_after_seconds=5.0,
+            )
         # Shielded: one caller who gives up must not stop the load that others wait for.
         try:
             return await asyncio.shield(self._start(entry))

@@ -23,11 +23,13 @@ from rerankd.core.types import (
     DeadlineMode,
     Document,
     FailureMode,
+    ModelRef,
     Options,
     Outcome,
     Priority,
     Ranking,
     Result,
+    Usage,
 )
 
 logger = logging.getLogger(__name__)
@@ -102,7 +104,6 @@ class StreamSession:
         self._top_changed = False
         self._indexes = array("q")
         self._scores = array("f")
-        # Only a stream that may have to answer in the original order remembers its beginning.
         self._first: list[Result] = []
         self._run: ScoringRun | None = None
         self._given_up: RerankdError | None = None
@@ -114,12 +115,15 @@ class StreamSession:
         deadline = self._caller.deadline
         partial = self._options.on_deadline is DeadlineMode.PARTIAL
         until = soft_deadline(deadline) if deadline is not None and partial else deadline
-        model = await load_before(
-            self._registry,
-            self._options.model,
-            deadline or time.monotonic() + self._limits.max_request_seconds,
-        )
-        self._run = run = self._open(model)
+        try:
+            load_by = deadline or time.monotonic() + self._limits.max_request_seconds
+            model = await load_before(self._registry, self._options.model, load_by)
+            self._run = run = self._open(model)
+        except RerankdError as error:
+            if not forgives(self._options, error):
+                raise
+            yield await self._pass_through(chunks, error)
+            return
         reader = asyncio.create_task(self._read(run, chunks), name="stream-reader")
         reader.add_done_callback(lambda _: run.changed.set())
         outcome, reason = Outcome.RERANKED, ""
@@ -135,6 +139,22 @@ class StreamSession:
             await asyncio.gather(reader, return_exceptions=True)
             run.close()
         yield self._ranking(model, outcome, reason)
+
+    async def _pass_through(self, chunks: AsyncIterator[Sequence[Document]], error: RerankdError) -> Ranking:
+        """Reads a stream that nothing can score, and answers in its order."""
+        self._give_up(error)
+        async for chunk in chunks:
+            check_original_scores(chunk, self._options)
+            self._remember(self._received, chunk)
+            self._received += len(chunk)
+        self._check_not_empty()
+        return Ranking(
+            results=passthrough(self._first, self._options),
+            model=ModelRef(id=self._registry.canonical(self._options.model), revision="", backend=""),
+            usage=Usage(documents=self._received),
+            outcome=Outcome.PASSTHROUGH,
+            outcome_reason=_why(error),
+        )
 
     def _open(self, model: LoadedModel) -> ScoringRun:
         check_instruction(self._options, model)
@@ -161,16 +181,23 @@ class StreamSession:
             self._received += len(chunk)
             for start in range(0, len(chunk), TOKENIZE_SLICE):
                 await self._feed(run, chunk[start : start + TOKENIZE_SLICE])
+        self._check_not_empty()
+
+    def _check_not_empty(self) -> None:
         if not self._received:
             raise InvalidRequestError("the stream brought no documents; send at least one", field="documents")
 
-    async def _feed(self, run: ScoringRun, documents: Sequence[Document]) -> None:
-        first = self._fed
+    def _remember(self, first: int, documents: Sequence[Document]) -> None:
+        """Only a stream that may have to answer in the original order remembers its beginning."""
         if self._options.on_failure is FailureMode.ORIGINAL_ORDER:
             room = (self._options.top_n or self._limits.max_stream_results) - len(self._first)
             self._first += [
                 unscored_result(first + i, d, self._options) for i, d in enumerate(documents[:room])
             ]
+
+    async def _feed(self, run: ScoringRun, documents: Sequence[Document]) -> None:
+        first = self._fed
+        self._remember(first, documents)
         limit = self._options.max_scored_documents
         scored = max(0, min(len(documents), limit - first)) if limit else len(documents)
         await self._room(run, scored)
@@ -220,10 +247,13 @@ class StreamSession:
         if run.failure is not None and self._given_up is None:
             if not forgives(self._options, run.failure):
                 raise run.failure
-            logger.warning("stream answers in the original order", extra={"reason": run.failure.spec.reason})
-            self._given_up = run.failure
+            self._give_up(run.failure)
         if reader.done() and not reader.cancelled() and (error := reader.exception()) is not None:
             raise error
+
+    def _give_up(self, error: RerankdError) -> None:
+        logger.warning("stream answers in the original order", extra={"reason": error.spec.reason})
+        self._given_up = error
 
     def _take(self, result: Result) -> None:
         self._top_changed |= self._top.add(result)
@@ -254,7 +284,7 @@ class StreamSession:
         run = self._run
         run.usage.documents = self._received
         if self._given_up is not None:
-            reason = f"{self._given_up.spec.reason}: {self._given_up.message}"
+            reason = _why(self._given_up)
             results: Sequence[Result] = passthrough(self._first, self._options)
             outcome = Outcome.PASSTHROUGH
         else:
@@ -272,6 +302,10 @@ class StreamSession:
             outcome=outcome,
             outcome_reason=reason,
         )
+
+
+def _why(error: RerankdError) -> str:
+    return f"{error.spec.reason}: {error.message}"
 
 
 async def _wait(event: asyncio.Event, until: float | None) -> None:

@@ -89,6 +89,7 @@ def test_document_bounds() -> None:
         Options(original_score_weight=math.nan),
         Options(document_fields=("",)),
         Options(document_fields=("x",) * 33),
+        Options(instruction="123456789"),
     ],
 )
 def test_options_out_of_bounds_are_named(options: Options) -> None:

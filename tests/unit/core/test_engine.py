@@ -23,6 +23,7 @@ from rerankd.core.errors import (
     DeadlineExceededError,
     DocumentTooLongError,
     InvalidRequestError,
+    ModelFailedError,
     ModelNotFoundError,
     NonFiniteScoreError,
     OverloadedError,
@@ -405,6 +406,24 @@ async def test_stream_forgives_in_the_original_order() -> None:
         assert summary.outcome is Outcome.PASSTHROUGH
         assert [r.index for r in summary.results] == [0, 1, 2, 3]
         assert summary.usage.documents == 901
+
+
+async def test_stream_forgives_a_model_that_cannot_be_loaded() -> None:
+    async with Bench() as bench:
+
+        def failing(model_id: str, report: object) -> FakeBackend:
+            raise ModelFailedError("no ONNX file")
+
+        bench.registry._loader = failing
+        forgiving = {"on_failure": FailureMode.ORIGINAL_ORDER, "top_n": 3}
+        (summary,) = await bench.stream(chunked(documents(100), 30), **forgiving)
+        assert isinstance(summary, Ranking)
+        assert summary.outcome is Outcome.PASSTHROUGH
+        assert "MODEL_FAILED" in summary.outcome_reason
+        assert [r.index for r in summary.results] == [0, 1, 2]
+        assert summary.usage.documents == 100
+        with pytest.raises(ModelFailedError):
+            await bench.stream(chunked(documents(100), 30), top_n=3)
 
 
 async def test_stream_partial_holds_every_received_document() -> None:

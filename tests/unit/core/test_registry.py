@@ -17,6 +17,7 @@ from rerankd.core.errors import (
     DrainingError,
     InvalidRequestError,
     ModelFailedError,
+    ModelLoadingError,
     ModelNotFoundError,
 )
 from rerankd.core.limits import Limits
@@ -140,6 +141,16 @@ async def test_followers_see_the_stages_and_may_leave(registry: Registry, loads:
     assert loads.count == 1
     assert stages[-1:] in ([WarmupStage.SESSION], [])
     assert [event async for event in registry.follow("test/fake")] == []
+
+
+async def test_a_registry_that_loads_only_by_warmup(loads: Loads) -> None:
+    registry = Registry(FakeCatalogue(), loads, max_queued_tokens=100, load_on_request=False)
+    with pytest.raises(ModelLoadingError):
+        await registry.get("default")
+    assert loads.count == 0
+    assert [event.stage async for event in registry.follow("test/fake")]
+    assert (await registry.get("default")).ref.id == "test/fake"
+    await registry.close()
 
 
 async def test_names_that_are_not_allowed_never_load(registry: Registry, loads: Loads) -> None:
