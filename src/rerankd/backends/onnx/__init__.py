@@ -1,0 +1,11 @@
+"""Local cross-encoders on ONNX Runtime.
+
+Importing this is cheap: onnxruntime and tokenizers are loaded by the first `load`.
+"""
+
+from __future__ import annotations
+
+from rerankd.backends.onnx.backend import OnnxBackend, load
+from rerankd.backends.onnx.settings import OnnxSettings, Provider
+
+__all__ = ["OnnxBackend", "OnnxSettings", "Provider", "load"]

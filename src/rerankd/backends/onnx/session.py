@@ -1,0 +1,156 @@
+"""Inference sessions: which provider, how many threads, and proof that it is what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rerankd.backends.onnx.devices import (
+    EXECUTION_PROVIDERS,
+    available_cores,
+    obstacle,
+    preload_cuda,
+    why_not_initialised,
+)
+from rerankd.backends.onnx.failures import short_cause
+from rerankd.backends.onnx.settings import OnnxSettings, Provider
+from rerankd.core.errors import ModelFailedError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession, SessionOptions
+
+CPU_BATCH_TOKENS = 1024
+"""Activations of about a thousand tokens still fit a core's caches; larger batches are slower."""
+GPU_BATCH_TOKENS = 16384
+
+_LOG_FATAL = 4
+"""Everything below arrives as an exception too, and stderr belongs to the server's own log."""
+
+_INSTALL = {
+    Provider.CUDA: "install the NVIDIA driver, and CUDA with cuDNN by `pip install 'rerankd[cuda]'`",
+    Provider.TENSORRT: "install the NVIDIA driver, `rerankd[cuda]` and TensorRT (`pip install tensorrt`)",
+}
+
+GraphSource = Callable[[Provider], Path | bytes]
+"""Gives the graph in the form that suits a provider: a file, or the bytes of a rewritten one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSessions:
+    """One session for each lane, all alike."""
+
+    sessions: tuple[InferenceSession, ...]
+    provider: Provider
+    threads: int
+    """Of each session."""
+    note: str = ""
+    """Why AUTO left a GPU alone that the driver shows; for the operator who reads the load's progress."""
+
+
+def open_sessions(source: GraphSource, settings: OnnxSettings) -> OpenSessions:
+    """Opens the sessions of a model.
+
+    Raises:
+        ModelFailedError: The graph does not load, or a provider asked for by name does not come up.
+    """
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(_LOG_FATAL)
+    provider = _choose(settings)
+    if settings.provider is Provider.AUTO and provider is not Provider.CPU:
+        try:
+            return _open(source, settings, provider)
+        except ModelFailedError as error:
+            # AUTO promises the CPU where the GPU is not up to it; a broken graph fails there again.
+            return replace(_open(source, settings, Provider.CPU), note=error.message)
+    return _open(source, settings, provider)
+
+
+def _choose(settings: OnnxSettings) -> Provider:
+    if settings.provider is Provider.CPU:
+        return Provider.CPU
+    wanted = Provider.CUDA if settings.provider is Provider.AUTO else settings.provider
+    reason = obstacle(wanted, settings.device_id)
+    if reason is None:
+        return wanted
+    if settings.provider is Provider.AUTO:
+        return Provider.CPU
+    raise _not_granted(wanted, EXECUTION_PROVIDERS[Provider.CPU], reason)
+
+
+def _open(source: GraphSource, settings: OnnxSettings, provider: Provider) -> OpenSessions:
+    if provider is not Provider.CPU:
+        preload_cuda()
+    graph = source(provider)
+    lanes = settings.lanes if provider is Provider.CPU else 1
+    threads = max(1, (settings.threads or available_cores()) // lanes)
+    options = _options(threads)
+    sessions = tuple(_session(graph, options, settings, provider) for _ in range(lanes))
+    got = sessions[0].get_providers()
+    if EXECUTION_PROVIDERS[provider] != got[0]:
+        raise _not_granted(provider, got[0], why_not_initialised(provider))
+    return OpenSessions(sessions=sessions, provider=provider, threads=threads)
+
+
+def _options(threads: int) -> SessionOptions:
+    from onnxruntime import SessionOptions
+
+    options = SessionOptions()
+    options.log_severity_level = _LOG_FATAL
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Costs about 3% on a quiet machine and saves a third where cores are shared, as with our own loop.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Weights stored in int8 become float weights at load; without it activations would be rounded
+    # too, and a score would depend on its neighbours.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    return options
+
+
+def _session(
+    graph: Path | bytes,
+    options: SessionOptions,
+    settings: OnnxSettings,
+    provider: Provider,
+) -> InferenceSession:
+    from onnxruntime import InferenceSession
+
+    # On a CPU the fused SkipLayerNormalization is several times slower than its parts.
+    disabled = ["SkipLayerNormFusion"] if provider is Provider.CPU else []
+    try:
+        session: InferenceSession = InferenceSession(
+            graph if isinstance(graph, bytes) else str(graph),
+            options,
+            providers=_providers(settings, provider),
+            disabled_optimizers=disabled,
+            enable_fallback=0,
+        )
+    except Exception as error:  # The runtime has no common base class below Exception.
+        if provider is not Provider.CPU:
+            raise _not_granted(provider, "an error", short_cause(error)) from error
+        raise ModelFailedError(f"ONNX Runtime cannot load the graph: {short_cause(error)}") from error
+    # The wrapper keeps the bytes for a change of providers, which never comes: gigabytes for nothing.
+    session._model_bytes = None
+    return session
+
+
+def _providers(settings: OnnxSettings, provider: Provider) -> list[str | tuple[str, dict[str, str]]]:
+    cpu = EXECUTION_PROVIDERS[Provider.CPU]
+    if provider is Provider.CPU:
+        return [cpu]
+    device = {"device_id": str(settings.device_id)}
+    # TF32 keeps 10 bits of mantissa: scores would differ from the CPU's in the third digit.
+    cuda = (EXECUTION_PROVIDERS[Provider.CUDA], {**device, "use_tf32": "0"})
+    if provider is Provider.CUDA:
+        return [cuda, cpu]
+    return [(EXECUTION_PROVIDERS[Provider.TENSORRT], device), cuda, cpu]
+
+
+def _not_granted(wanted: Provider, got: str, reason: str) -> ModelFailedError:
+    return ModelFailedError(
+        f"provider {wanted.value} was asked for, got {got}: {reason}. "
+        f"To use it, {_INSTALL[wanted]}; or set the provider to auto or cpu.",
+        metadata={"asked": wanted.value, "got": got},
+    )

@@ -1,0 +1,49 @@
+"""How an operator wants local models to run."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Provider(enum.Enum):
+    """What executes the graph."""
+
+    AUTO = "auto"
+    """CUDA where it initialises, else the CPU. TensorRT is never chosen by itself: its engines take
+    minutes to build."""
+    CPU = "cpu"
+    CUDA = "cuda"
+    TENSORRT = "tensorrt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnnxSettings:
+    """Settings of one local model; every 0 means "choose for me"."""
+
+    provider: Provider = Provider.AUTO
+    """A provider asked for by name that does not come up fails the load; AUTO never fails for it."""
+    device_id: int = 0
+    """Which GPU, counted from 0; the CPU ignores it."""
+    threads: int = 0
+    """Threads that compute, over all lanes; 0 = the cores that this process may use."""
+    lanes: int = 1
+    """Sessions that run side by side, each with an equal share of the threads and its own copy of
+    the weights. 1 answers a lone request soonest; one for each core is steadier on shared cores."""
+    batch_tokens: int = 0
+    """Padded tokens of one micro-batch; 0 = 1,024 on a CPU, 16,384 on a GPU."""
+    max_tokens: int = 0
+    """Longest pair, special tokens included; 0, or anything above what the model reads, = the
+    model's own limit."""
+
+    def __post_init__(self) -> None:
+        """Refuses what no machine can do.
+
+        Raises:
+            ValueError: A number is negative, or there is no lane.
+        """
+        for name in ("device_id", "threads", "batch_tokens", "max_tokens"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
+        if self.lanes < 1:
+            raise ValueError(f"lanes is {self.lanes}; it must be 1 or more")
