@@ -42,6 +42,7 @@ def test_memory_does_not_grow_with_the_stream(server: RerankdProcess, top_n: int
         before = server.peak_rss_kib()
         summary = client.rerank_stream(QUERY, documents(COUNT), top_n=top_n).summary()
         grown = server.peak_rss_kib() - before
+    print(f"peak after {COUNT} documents, top_n {top_n}: {grown} KiB above that of 1,000")
     assert summary.usage.documents == COUNT
     assert summary.usage.scored_documents == COUNT
     assert len(summary.results) == (top_n or COUNT)

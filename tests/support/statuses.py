@@ -36,12 +36,16 @@ class Failure:
 async def failure_of(call: Awaitable[object] | AsyncIterable[object]) -> Failure:
     """How a call fails; asserts that it does, and that it is told in the way of all errors."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        if isinstance(call, AsyncIterable):
-            async for _ in call:
-                pass
-        else:
-            await call
+        await _ended(call)
     return read_failure(caught.value)
+
+
+async def _ended(call: Awaitable[object] | AsyncIterable[object]) -> None:
+    if isinstance(call, AsyncIterable):
+        async for _ in call:
+            pass
+    else:
+        await call
 
 
 def read_failure(error: grpc.aio.AioRpcError) -> Failure:

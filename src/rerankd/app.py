@@ -1,0 +1,381 @@
+"""The composition root: from a configuration to a running server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rerankd.config import Config
+from rerankd.core.engine import Engine, Request
+from rerankd.core.errors import RerankdError
+from rerankd.core.limits import Limits
+from rerankd.core.registry import Loader, ModelCatalogue, ModelReport, Registry
+from rerankd.core.warmup import Warmup, WarmupRequest, read_samples
+from rerankd.grpc_api.health import SERVICE, HealthService
+from rerankd.grpc_api.probe import GrpcProbe
+from rerankd.grpc_api.server import GrpcServer, GrpcSettings, ListenError, bracketed
+from rerankd.grpc_api.service import RerankService
+from rerankd.telemetry import logs
+
+if TYPE_CHECKING:
+    from rerankd.artifacts.store import ArtifactStore
+    from rerankd.backends.base import Backend, ProgressReporter
+    from rerankd.http_api.routes import ServingState
+    from rerankd.http_api.server import HttpServer
+
+logger = logging.getLogger(__name__)
+
+
+class StartupError(Exception):
+    """The server cannot serve; the message is for the operator."""
+
+
+def build_engine(
+    config: Config, *, catalogue: ModelCatalogue | None = None, loader: Loader | None = None
+) -> Engine:
+    """The engine that a configuration describes.
+
+    `catalogue` and `loader` stand in for the configured models, for tests and embedders.
+    """
+    limits = Limits(**config.limits.model_dump())
+    return Engine(build_registry(config, catalogue=catalogue, loader=loader), limits)
+
+
+def build_registry(
+    config: Config, *, catalogue: ModelCatalogue | None = None, loader: Loader | None = None
+) -> Registry:
+    """The registry of the configured models; nothing is loaded yet."""
+    if catalogue is None or loader is None:
+        store = build_store(config)
+        catalogue, loader = catalogue or store, loader or _onnx_loader(config, store)
+    return Registry(
+        catalogue,
+        loader,
+        max_queued_tokens=config.limits.max_queued_tokens,
+        load_on_request=config.warmup.mode != "none",
+    )
+
+
+class Application:
+    """One server: gRPC and HTTP doors on one engine.
+
+    Lives on one event loop. `startup`, then `serve` or `wait_ready`, then `shutdown`; as a context
+    manager it starts on entry and shuts down on exit.
+
+    Attributes:
+        grpc_port: Port of the gRPC door, known after `startup`.
+        http_port: Port of the HTTP door, 0 where it is turned off.
+    """
+
+    def __init__(self, config: Config, engine: Engine | None = None) -> None:
+        self.config = config
+        self.engine = engine or build_engine(config)
+        self.grpc_port = 0
+        self.http_port = 0
+        self._state: ServingState = "starting"
+        self._health = HealthService()
+        self._probe = GrpcProbe()
+        self._warmup = Warmup(self.engine, self._probe)
+        self._grpc = GrpcServer(_grpc_settings(config), self._service(), self._health)
+        self._http: HttpServer | None = None
+        self._warming: asyncio.Task[None] | None = None
+        self._open = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+
+    @property
+    def state(self) -> ServingState:
+        """What a load balancer should know."""
+        return self._state
+
+    @property
+    def calls_under_way(self) -> int:
+        """Accepted gRPC calls that have not ended, health and reflection left out."""
+        return self._grpc.calls_under_way
+
+    async def startup(self) -> None:
+        """Opens the ports and begins to warm up; `wait_ready` tells when that is done.
+
+        Raises:
+            StartupError: A port cannot be listened on, or the samples file cannot be read.
+        """
+        started = time.monotonic()
+        samples = self._read_samples()
+        registry = self.engine.registry
+        self._health.set(SERVICE, serving=False)
+        self._health.follow(registry)
+        names = ["", *self.config.warmup.models]
+        for name in names:
+            # A name that nothing is known by fails the warm-up, with a reason.
+            with contextlib.suppress(RerankdError):
+                model_id = registry.canonical(name)
+                self._health.set_model(registry, model_id, registry.report(model_id).state)
+        # The load begins before the doors open, in a thread of its own.
+        self._warming = asyncio.create_task(self._warm(names, samples, started), name="warm-up")
+        await asyncio.sleep(0)
+        try:
+            await self._open_doors()
+        except ListenError as error:
+            raise StartupError(str(error)) from error
+
+    async def wait_ready(self) -> None:
+        """Returns when the server takes traffic; raises StartupError if it never will."""
+        if self._warming is not None:
+            await asyncio.shield(self._warming)
+
+    async def serve(self) -> None:
+        """Runs until SIGTERM or SIGINT, or until `stop` is called; a second signal ends the grace.
+
+        Raises:
+            StartupError: As `startup`, or a model that startup waits for cannot be loaded.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        try:
+            await self.startup()
+            await self._until_stopped()
+        finally:
+            await self.shutdown()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    async def _until_stopped(self) -> None:
+        stopped = asyncio.create_task(self._stop.wait(), name="stop")
+        ready = asyncio.create_task(self.wait_ready(), name="ready")
+        try:
+            await asyncio.wait({stopped, ready}, return_when=asyncio.FIRST_COMPLETED)
+            if ready.done():
+                await ready
+            await stopped
+        finally:
+            stopped.cancel()
+            ready.cancel()
+
+    def stop(self) -> None:
+        """Makes `serve` drain and return; a second call cuts the grace short."""
+        if self._stop.is_set():
+            self._hurry.set()
+        self._stop.set()
+
+    async def shutdown(self) -> None:
+        """Drains and closes everything: no call that was accepted is lost within the grace.
+
+        Health goes down, after `drain_delay_seconds` new calls get DRAINING, calls under way have
+        `grace_seconds` to finish, what is left fails with DRAINING, the models are freed.
+        """
+        if self._state == "draining":
+            return
+        self._state = "draining"
+        server = self.config.server
+        # What is opened last here is closed first; one that fails does not keep the others open.
+        async with contextlib.AsyncExitStack() as closing:
+            if self._http is not None:
+                closing.push_async_callback(self._http.stop)
+            closing.callback(self.engine.close)
+            closing.push_async_callback(self.engine.registry.close)
+            closing.push_async_callback(self._grpc.stop)
+            closing.push_async_callback(self._end_warming)
+            logger.info("going down", extra={"drain_delay_seconds": server.drain_delay_seconds})
+            self._health.drain()
+            await self._unless_hurried(asyncio.sleep(server.drain_delay_seconds))
+            self._grpc.refuse()
+            logger.info("draining", extra={"calls": self.calls_under_way})
+            await self._unless_hurried(self._grpc.finish(server.grace_seconds))
+            await self._grpc.finish(0)
+        logger.info("stopped")
+
+    async def __aenter__(self) -> Application:
+        """Starts."""
+        try:
+            await self.startup()
+        except BaseException:
+            await self.shutdown()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Shuts down."""
+        await self.shutdown()
+
+    def _service(self) -> RerankService:
+        models = self.config.models
+        return RerankService(
+            self.engine,
+            self._warmup,
+            offered=("", *self.config.warmup.models, *models.local, *models.aliases),
+            default_timeout_seconds=self.config.warmup.timeout_seconds,
+        )
+
+    def _read_samples(self) -> list[Request]:
+        path = self.config.warmup.samples
+        try:
+            return read_samples(path) if path is not None else []
+        except (OSError, UnicodeDecodeError, RerankdError) as error:
+            raise StartupError(f"warmup.samples: {error}") from error
+
+    async def _open_doors(self) -> None:
+        await self._grpc.start()
+        self.grpc_port = self._grpc.port
+        self._probe.aim(self.config.host, self.grpc_port)
+        if self.config.http_enabled:
+            await self._open_http_door()
+        self._open.set()
+
+    async def _open_http_door(self) -> None:
+        from rerankd.http_api.routes import application
+        from rerankd.http_api.server import HttpServer
+
+        host, port = self.config.host, self.config.http_port
+        try:
+            self._http = HttpServer(application(self.engine, lambda: self._state), host, port)
+        except OSError as error:
+            raise StartupError(f"cannot listen on {bracketed(host)}:{port}: {error.strerror}") from error
+        await self._http.start()
+        self.http_port = self._http.port
+
+    async def _warm(self, names: Sequence[str], samples: Sequence[Request], started: float) -> None:
+        """Warms what startup waits for, then takes traffic."""
+        stages: dict[str, dict[str, float]] = {}
+        if self.config.warmup.mode == "startup":
+            for name in names:
+                report = await self._warm_one(name, samples)
+                stages[report.id] = {stage.value: round(1000 * spent, 1) for stage, spent in report.stages}
+        await self._open.wait()
+        if self._state != "starting":
+            return
+        self._state = "ready"
+        self._health.set(SERVICE, serving=True)
+        logger.info(
+            "serving",
+            extra={
+                "grpc": f"{bracketed(self.config.host)}:{self.grpc_port}",
+                "http": f"{bracketed(self.config.host)}:{self.http_port}" if self.http_port else "",
+                "stages_ms": stages,
+                "startup_ms": round(1000 * (time.monotonic() - started), 1),
+            },
+        )
+
+    async def _warm_one(self, name: str, samples: Sequence[Request]) -> ModelReport:
+        registry = self.engine.registry
+        request = WarmupRequest(
+            model=name, samples=samples, timeout_seconds=self.config.warmup.timeout_seconds
+        )
+        try:
+            async for event in self._warmup.run(request):
+                logger.debug(
+                    "warm-up",
+                    extra={"model": event.model_id, "stage": event.stage.value, "detail": event.detail},
+                )
+            return registry.report(registry.canonical(name))
+        except RerankdError as error:
+            shown = name or self.config.model
+            raise StartupError(f"model {shown}: {error.spec.reason}: {error.message}") from error
+
+    async def _end_warming(self) -> None:
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
+
+    async def _unless_hurried(self, work: Coroutine[None, None, None]) -> None:
+        """Waits for `work`, or until somebody is in a hurry."""
+        tasks = {asyncio.ensure_future(work), asyncio.ensure_future(self._hurry.wait())}
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        for task in done:
+            task.result()
+
+
+def run(config: Config) -> int:
+    """Serves until a signal; the exit status of the process."""
+    logs.configure(config.log.level, config.log.format)
+    try:
+        asyncio.run(_serve(config))
+    except StartupError as error:
+        logger.error("cannot serve: %s", error)
+        return 1
+    return 0
+
+
+async def _serve(config: Config) -> None:
+    await Application(config).serve()
+
+
+def _grpc_settings(config: Config) -> GrpcSettings:
+    return GrpcSettings(
+        host=config.host,
+        port=config.grpc_port,
+        max_receive_bytes=config.limits.max_receive_bytes,
+        reflection=config.server.reflection,
+        max_connection_age_seconds=config.server.max_connection_age_seconds,
+        max_connection_age_grace_seconds=config.server.max_connection_age_grace_seconds,
+        min_client_ping_seconds=config.server.min_client_ping_seconds,
+    )
+
+
+def build_store(config: Config) -> ArtifactStore:
+    """The models that a configuration offers.
+
+    Raises:
+        StartupError: What it says of models contradicts itself.
+    """
+    from rerankd.artifacts.settings import ArtifactSettings
+    from rerankd.artifacts.store import ArtifactStore
+
+    models = config.models
+    default, local = config.model, dict(models.local)
+    directory = Path(default).expanduser()
+    # Only configuration may name a directory: requests see the name of its last part.
+    if default not in local and (directory.is_absolute() or default.startswith((".", "~"))):
+        default = directory.resolve().name
+        local.setdefault(default, directory)
+    try:
+        return ArtifactStore(
+            ArtifactSettings(
+                cache_dir=models.cache_dir,
+                offline=models.offline,
+                default_model=default,
+                # What the operator names to be warmed may be requested as well.
+                allow=(*models.allow, *config.warmup.models),
+                aliases=models.aliases,
+                local=local,
+                precision=models.precision,
+                precisions=models.precisions,
+                revisions=models.revisions,
+                hub_token=models.hub_token.get_secret_value() if models.hub_token else None,
+            )
+        )
+    except (ValueError, RerankdError) as error:
+        raise StartupError(f"models: {error}") from error
+
+
+_store = build_store
+
+
+def _onnx_loader(config: Config, store: ArtifactStore) -> Loader:
+    def load(model_id: str, report: ProgressReporter) -> Backend:
+        # Imported in the loading thread: the runtime takes longer to import than the doors to open.
+        from rerankd.backends.onnx import OnnxSettings, Provider, load
+
+        settings = OnnxSettings(
+            provider=Provider(config.onnx.provider),
+            device_id=config.onnx.device_id,
+            threads=config.onnx.threads,
+            lanes=config.onnx.lanes,
+            batch_tokens=config.onnx.batch_tokens,
+            max_tokens=config.onnx.max_tokens,
+        )
+        return load(store.fetch(model_id, report), settings, report)
+
+    return load

@@ -1,0 +1,21 @@
+"""The command `rerankd`; `rerankd.cli._app` lists what it can do."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+NEEDED = ("click", "rich")
+
+
+def main() -> None:
+    """Runs the command line of this process and exits with its status."""
+    if any(importlib.util.find_spec(name) is None for name in NEEDED):
+        sys.stderr.write(
+            "rerankd: the command line needs more packages: pip install 'rerankd[cli]' to talk to a server, "
+            "'rerankd[server]' to run one\n"
+        )
+        sys.exit(1)
+    from rerankd.cli._app import app
+
+    app()

@@ -1,0 +1,78 @@
+"""Settings of the server from the command line: common flags, and any other by --set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from rerankd.cli._failure import Failure, server_packages
+
+if TYPE_CHECKING:
+    from rerankd.config import Config
+
+F = TypeVar("F", bound=Callable[..., object])
+
+_CONFIG_OPTION = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TOML file with settings; else the one that RERANKD_CONFIG names.",
+)
+_SET_OPTION = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any setting by its dotted key, as `rerankd config show` lists them. May repeat.",
+)
+
+
+def settings_options(command: F) -> F:
+    """Adds --config and --set."""
+    return _CONFIG_OPTION(_SET_OPTION(command))
+
+
+def load_config(flags: Mapping[str, object], settings: tuple[str, ...], config_file: Path | None) -> Config:
+    """The configuration from flags, --set, environment and file.
+
+    Raises:
+        Failure: It cannot be used, or the packages of the server are not installed.
+    """
+    with server_packages():
+        from rerankd.config import ConfigError, load, reference
+    types = {row.key: row.type for row in reference()}
+    given = {key: value for key, value in flags.items() if value is not None}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise click.UsageError(f"--set takes KEY=VALUE, not {setting!r}")
+        given[key.strip()] = _parse(text, types.get(key.strip(), ""))
+    try:
+        return load(given, config_file)
+    except ConfigError as error:
+        raise Failure("; ".join(error.problems)) from error
+
+
+@contextmanager
+def usable_models() -> Iterator[None]:
+    """Turns what the configuration says wrongly about models into a Failure."""
+    from rerankd.app import StartupError
+
+    try:
+        yield
+    except StartupError as error:
+        raise Failure(str(error)) from error
+
+
+def _parse(text: str, kind: str) -> object:
+    """A flag's text as the kind of setting wants it: `a,b` for a list, `name=value,...` for a table."""
+    if kind not in ("list", "table"):
+        return text
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if kind == "list":
+        return parts
+    return {name.strip(): value.strip() for name, _, value in (part.partition("=") for part in parts)}

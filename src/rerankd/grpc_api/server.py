@@ -1,0 +1,145 @@
+"""The gRPC listener: its options, its services, and how it goes down without losing a call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+import grpc.aio
+
+from rerankd.grpc_api.health import SERVICE, HealthService
+from rerankd.grpc_api.interceptors import Draining, chain
+from rerankd.v1.rerank_service_pb2_grpc import RerankServiceServicer, add_RerankServiceServicer_to_server
+
+_MAX_PINGS = 2**31 - 1
+_ARRIVE_SECONDS = 0.05
+"""Time for calls that are on the wire to arrive."""
+_STOP_SECONDS = 1.0
+"""Time for answers that are already on their way when the listener closes."""
+
+
+class ListenError(Exception):
+    """An address cannot be listened on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrpcSettings:
+    """Where and how the gRPC door listens."""
+
+    host: str
+    port: int
+    max_receive_bytes: int
+    reflection: bool = True
+    max_connection_age_seconds: float = 1800.0
+    """0 = connections live as long as their clients want."""
+    max_connection_age_grace_seconds: float = 120.0
+    """0 = calls of an old connection take as long as they take."""
+    min_client_ping_seconds: float = 30.0
+
+
+class GrpcServer:
+    """The gRPC door of one process.
+
+    Life: `start`, then `refuse` and `finish` while going down, `stop` at the end.
+    """
+
+    def __init__(self, settings: GrpcSettings, service: RerankServiceServicer, health: HealthService) -> None:
+        self.port = 0
+        self._settings = settings
+        self._service = service
+        self._health = health
+        self._draining = Draining()
+        self._server: grpc.aio.Server | None = None
+
+    @property
+    def calls_under_way(self) -> int:
+        """Accepted calls that have not ended, health and reflection left out."""
+        return self._draining.calls_under_way
+
+    async def start(self) -> None:
+        """Listens; health has to be right before, because the first probe may come at once.
+
+        Raises:
+            ListenError: The address is taken or is not one of this machine.
+        """
+        server = grpc.aio.server(interceptors=chain(self._draining), options=channel_options(self._settings))
+        add_RerankServiceServicer_to_server(self._service, server)
+        self._health.add_to(server)
+        if self._settings.reflection:
+            _add_reflection(server)
+        address = f"{bracketed(self._settings.host)}:{self._settings.port}"
+        try:
+            self.port = server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise ListenError(
+                f"cannot listen on {address}: it is in use, or no address of this machine"
+            ) from error
+        self._server = server
+        await server.start()
+
+    def refuse(self) -> None:
+        """New calls get DRAINING from now on; those under way go on."""
+        self._draining.refuse()
+
+    async def finish(self, grace_seconds: float) -> None:
+        """Waits for the calls under way; after the grace those left fail with DRAINING."""
+        await self._draining.finish(grace_seconds)
+
+    async def stop(self) -> None:
+        """Closes the listener and all connections; to be called once calls are refused.
+
+        A call that reaches a stopping server is cancelled by gRPC's core, which no client retries.
+        So callers are held until their connection has been told to go away: what they send next
+        goes to another server.
+        """
+        if self._server is None:
+            return
+        self._draining.hold_refusals()
+        await asyncio.sleep(_ARRIVE_SECONDS)
+        stopping = asyncio.create_task(self._server.stop(_STOP_SECONDS), name="stop-grpc")
+        # One turn of the loop, in which the stop begins.
+        await asyncio.sleep(0)
+        self._draining.answer_refusals()
+        await stopping
+
+
+def channel_options(settings: GrpcSettings) -> Sequence[tuple[str, int]]:
+    """The options of the gRPC core, each with its reason."""
+    options = [
+        ("grpc.max_receive_message_length", settings.max_receive_bytes),
+        # A summary of a long stream is as large as its caller asked for.
+        ("grpc.max_send_message_length", -1),
+        # By default two servers may share a port, and each would get some of the connections.
+        ("grpc.so_reuseport", 0),
+        ("grpc.keepalive_permit_without_calls", 1),
+        (
+            "grpc.http2.min_recv_ping_interval_without_data_ms",
+            _milliseconds(settings.min_client_ping_seconds),
+        ),
+    ]
+    if settings.max_connection_age_seconds:
+        options.append(("grpc.max_connection_age_ms", _milliseconds(settings.max_connection_age_seconds)))
+        if settings.max_connection_age_grace_seconds:
+            grace = _milliseconds(settings.max_connection_age_grace_seconds)
+            options.append(("grpc.max_connection_age_grace_ms", grace))
+    return options
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands before `:port`."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _milliseconds(seconds: float) -> int:
+    return min(round(1000 * seconds), _MAX_PINGS)
+
+
+def _add_reflection(server: grpc.aio.Server) -> None:
+    from grpc_health.v1.health_pb2 import DESCRIPTOR as HEALTH
+    from grpc_reflection.v1alpha import reflection
+
+    health = [service.full_name for service in HEALTH.services_by_name.values()]
+    names = (SERVICE, *health, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)

@@ -1,0 +1,62 @@
+"""What is known of the call that is being answered, for its log line and for every line meanwhile."""
+
+from __future__ import annotations
+
+import uuid
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from rerankd.core.types import Ranking
+
+MAX_REQUEST_ID_LENGTH = 128
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""Id of the call whose task is running; empty outside of calls."""
+
+
+@dataclass(slots=True, kw_only=True)
+class CallRecord:
+    """What a call's log line says beside its outcome. Counts and times only, never text."""
+
+    reason: str = ""
+    model: str = ""
+    documents: int = 0
+    tokens: int = 0
+    queue_seconds: float = 0.0
+    inference_seconds: float = 0.0
+
+    def add(self, ranking: Ranking) -> None:
+        """Counts a ranking in; a batch brings several."""
+        self.model = ranking.model.id
+        self.documents += ranking.usage.documents
+        self.tokens += ranking.usage.tokens
+        self.queue_seconds = max(self.queue_seconds, ranking.timing.queue_seconds)
+        self.inference_seconds += ranking.timing.inference_seconds
+
+
+call_record: ContextVar[CallRecord | None] = ContextVar("call_record", default=None)
+
+
+def note_ranking(ranking: Ranking) -> None:
+    """Adds a ranking to the record of the running call, if there is one."""
+    record = call_record.get()
+    if record is not None:
+        record.add(ranking)
+
+
+def note_reason(reason: str) -> None:
+    """Says why the running call fails."""
+    record = call_record.get()
+    if record is not None:
+        record.reason = reason
+
+
+def accepted_request_id(offered: str | bytes | None) -> str:
+    """The caller's id if it is 1 to 128 visible ASCII characters, else a new one."""
+    if (
+        isinstance(offered, str)
+        and 0 < len(offered) <= MAX_REQUEST_ID_LENGTH
+        and all("!" <= character <= "~" for character in offered)
+    ):
+        return offered
+    return uuid.uuid4().hex

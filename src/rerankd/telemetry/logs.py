@@ -1,0 +1,101 @@
+"""Log lines as JSON for machines or text for a terminal; each names the call that it belongs to."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Literal, TextIO
+
+from rerankd.telemetry.calls import CallRecord, request_id
+
+calls = logging.getLogger("rerankd.calls")
+"""One line for each call, when it ends."""
+
+LEVEL_BY_CODE = {
+    "OK": logging.DEBUG,
+    "CANCELLED": logging.DEBUG,
+    "INVALID_ARGUMENT": logging.INFO,
+    "NOT_FOUND": logging.INFO,
+    "UNIMPLEMENTED": logging.INFO,
+    "UNAUTHENTICATED": logging.INFO,
+    "PERMISSION_DENIED": logging.INFO,
+    "DEADLINE_EXCEEDED": logging.INFO,
+    "RESOURCE_EXHAUSTED": logging.INFO,
+    "UNAVAILABLE": logging.WARNING,
+    "FAILED_PRECONDITION": logging.WARNING,
+}
+"""How loud a call's end is; a code that is not listed is the server's fault."""
+
+# Attributes of every record; whatever else a record has was given by `extra`.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "taskName"}
+
+
+class RequestIdFilter(logging.Filter):
+    """Puts the id of the running call on each line."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Lets every line pass."""
+        record.request_id = request_id.get()
+        return True
+
+
+class TextFormatter(logging.Formatter):
+    """`time level event key=value ...`, for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, and the traceback under it where there is one."""
+        given = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        given["request_id"] = getattr(record, "request_id", "")
+        fields = [f"{key}={value}" for key, value in given.items() if value != ""]
+        head = f"{self.formatTime(record)} {record.levelname.lower():<7} {record.getMessage()}"
+        line = "  ".join([head, *fields])
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def configure(
+    level: str = "info", form: Literal["auto", "json", "text"] = "auto", stream: TextIO | None = None
+) -> None:
+    """Sends all log lines of the process to one stream, standard error if not told."""
+    target = stream or sys.stderr
+    json_wanted = form == "json" or (form == "auto" and not target.isatty())
+    handler = logging.StreamHandler(target)
+    handler.addFilter(RequestIdFilter())
+    handler.setFormatter(_json_formatter() if json_wanted else TextFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # Their lines below WARNING tell of sockets and selectors, not of requests.
+    for library in ("asyncio", "grpc", "uvicorn", "huggingface_hub", "httpx", "urllib3", "filelock"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def log_call(*, method: str, code: str, peer: str, seconds: float, record: CallRecord) -> None:
+    """Writes the line of a call that has ended."""
+    level = LEVEL_BY_CODE.get(code, logging.ERROR)
+    if not calls.isEnabledFor(level):
+        return
+    calls.log(
+        level,
+        "call",
+        extra={
+            "method": method,
+            "code": code,
+            "reason": record.reason,
+            "model": record.model,
+            "documents": record.documents,
+            "tokens": record.tokens,
+            "queue_ms": round(1000 * record.queue_seconds, 3),
+            "inference_ms": round(1000 * record.inference_seconds, 3),
+            "total_ms": round(1000 * seconds, 3),
+            "peer": peer,
+        },
+    )
+
+
+def _json_formatter() -> logging.Formatter:
+    from pythonjsonlogger.json import JsonFormatter
+
+    return JsonFormatter(
+        "{levelname}{message}{name}{request_id}",
+        style="{",
+        rename_fields={"levelname": "level", "message": "event", "name": "logger"},
+        timestamp="time",
+    )
