@@ -360,9 +360,6 @@ def build_store(config: Config) -> ArtifactStore:
         raise StartupError(f"models: {error}") from error
 
 
-_store = build_store
-
-
 def _onnx_loader(config: Config, store: ArtifactStore) -> Loader:
     def load(model_id: str, report: ProgressReporter) -> Backend:
         # Imported in the loading thread: the runtime takes longer to import than the doors to open.

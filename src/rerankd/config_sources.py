@@ -96,7 +96,8 @@ def from_flags(flags: Mapping[str, object], fields: Fields, problems: list[str])
         if key not in fields:
             problems.append(_unknown(key, fields, "a flag"))
         elif value is not None:
-            given[key] = Given(value=value, source="flag", where="a flag")
+            parsed = _parse(value, fields[key]) if isinstance(value, str) else value
+            given[key] = Given(value=parsed, source="flag", where="a flag")
     return given
 
 
@@ -114,7 +115,7 @@ def explain(error: ValidationError, given: Mapping[str, Given]) -> Iterator[str]
 
 
 def _parse(text: str, field: FieldInfo) -> object:
-    """An environment variable's text: JSON, `a,b` or `name=value,...` where a collection is wanted."""
+    """A variable's or flag's text: JSON, `a,b` or `name=value,...` where a collection is wanted."""
     kind = get_origin(field.annotation)
     if kind not in (tuple, dict):
         return text

@@ -55,7 +55,12 @@ class ServerProcess:
         self.log: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        serving = self.wait_for("serving")
+        try:
+            serving = self.wait_for("serving")
+        except BaseException:
+            self._process.kill()
+            self.wait()
+            raise
         self.target: str = serving["grpc"]
         self.http_url = f"http://{serving['http']}"
 

@@ -43,14 +43,13 @@ def load_config(flags: Mapping[str, object], settings: tuple[str, ...], config_f
         Failure: It cannot be used, or the packages of the server are not installed.
     """
     with server_packages():
-        from rerankd.config import ConfigError, load, reference
-    types = {row.key: row.type for row in reference()}
+        from rerankd.config import ConfigError, load
     given = {key: value for key, value in flags.items() if value is not None}
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals:
             raise click.UsageError(f"--set takes KEY=VALUE, not {setting!r}")
-        given[key.strip()] = _parse(text, types.get(key.strip(), ""))
+        given[key.strip()] = text
     try:
         return load(given, config_file)
     except ConfigError as error:
@@ -66,13 +65,3 @@ def usable_models() -> Iterator[None]:
         yield
     except StartupError as error:
         raise Failure(str(error)) from error
-
-
-def _parse(text: str, kind: str) -> object:
-    """A flag's text as the kind of setting wants it: `a,b` for a list, `name=value,...` for a table."""
-    if kind not in ("list", "table"):
-        return text
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if kind == "list":
-        return parts
-    return {name.strip(): value.strip() for name, _, value in (part.partition("=") for part in parts)}
