@@ -59,6 +59,7 @@ def build(*command: str, cwd: Path) -> None:
 
 def build_go(folder: Path) -> Example:
     program = str(folder / "plain")
+    build("go", "vet", "./...", cwd=CLIENTS / "go")
     build("go", "build", "-o", program, "./examples/plain", cwd=CLIENTS / "go")
     return Example([program])
 
@@ -67,7 +68,7 @@ def build_java(folder: Path) -> Example:
     java = CLIENTS / "java"
     jars = folder / "classpath.txt"
     build(
-        *("mvn", "-q", "-B", "test-compile", "dependency:build-classpath"),
+        *("mvn", "-q", "-B", "test", "dependency:build-classpath"),
         *("-Dmdep.includeScope=test", f"-Dmdep.outputFile={jars}"),
         cwd=java,
     )

@@ -6,14 +6,14 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from rerankd.core.errors import (
     DeadlineExceededError,
     InternalError,
-    InvalidRequestError,
     ModelLoadingError,
     RerankdError,
 )
@@ -89,19 +89,13 @@ class Engine:
         Raises:
             InvalidRequestError: No request, or more than the limit.
         """
-        limit = self.limits.max_batch_requests
-        if not 1 <= len(requests) <= limit:
-            raise InvalidRequestError(
-                f"{len(requests)} requests in a batch; send 1 to {limit}",
-                field="requests",
-                metadata={"requests": str(len(requests)), "limit": str(limit)},
-            )
+        self.limits.check_batch_size(len(requests))
         outcomes = await asyncio.gather(*(self.rerank(r, caller) for r in requests), return_exceptions=True)
         return [_item(outcome) for outcome in outcomes]
 
     async def rerank_stream(
         self, request: StreamRequest, chunks: AsyncIterator[Sequence[Document]], caller: Caller = ANYONE
-    ) -> AsyncIterator[StreamEvent | Ranking]:
+    ) -> AsyncGenerator[StreamEvent | Ranking, None]:
         """Ranks a stream of documents: events as `request.emit` asks, then the ranking, last.
 
         Reads `chunks` only as far as the window allows. Leaving the iterator cancels the work.
@@ -113,14 +107,11 @@ class Engine:
         self.limits.check_query(request.query)
         self.limits.check_stream_options(request.options, snapshots=request.wants_snapshots)
         session = StreamSession(self.registry, self.limits, self._tokenizers, request, caller)
-        events = session.events(chunks)
-        try:
+        async with aclosing(session.events(chunks)) as events:
             async for event in events:
                 if isinstance(event, Ranking):
                     event.timing.total_seconds = time.monotonic() - started
                 yield event
-        finally:
-            await events.aclose()
 
     def close(self) -> None:
         """Ends the tokenizer threads. The registry is closed by its owner."""

@@ -72,6 +72,15 @@ class Limits:
                 metadata={"documents": str(count), "limit": str(self.max_documents)},
             )
 
+    def check_batch_size(self, count: int) -> None:
+        """Raises InvalidRequestError for no request, or for more than the limit."""
+        if not 1 <= count <= self.max_batch_requests:
+            raise InvalidRequestError(
+                f"{count} requests in a batch; send 1 to {self.max_batch_requests}",
+                field="requests",
+                metadata={"requests": str(count), "limit": str(self.max_batch_requests)},
+            )
+
     def check_text(self, text: str, field: str) -> None:
         """Raises DocumentTooLongError if a scored text is above the byte limit."""
         # Four bytes is the most that a code point takes: most texts need no encoding to be judged.

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -135,17 +135,22 @@ class Registry:
                 retry_after_seconds=5.0,
             )
         # Shielded: one caller who gives up must not stop the load that others wait for.
+        task = self._start(entry)
         try:
-            return await asyncio.shield(self._start(entry))
+            return await asyncio.shield(task)
         except RerankdError as error:
             raise _again(error) from error
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise _draining() from None
+            raise
 
     def start(self, model_id: str) -> asyncio.Task[LoadedModel] | None:
         """Begins or joins the load of a canonical id, whatever its back-off; None if it is loaded."""
         entry = self._entry(model_id)
         return None if entry.loaded is not None else self._start(entry)
 
-    async def follow(self, model_id: str) -> AsyncIterator[StageEvent]:
+    async def follow(self, model_id: str) -> AsyncGenerator[StageEvent, None]:
         """Loads a canonical id and yields its stages as they happen; ends when it is loaded.
 
         Leaving early does not stop the load. Raises what the load raises.
@@ -161,11 +166,13 @@ class Registry:
         try:
             while not task.done() or not events.empty():
                 waiting = asyncio.ensure_future(events.get())
-                await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
-                if waiting.done():
+                try:
+                    await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    if not waiting.done():
+                        waiting.cancel()
+                if waiting.done() and not waiting.cancelled():
                     yield waiting.result()
-                else:
-                    waiting.cancel()
             await task
         finally:
             entry.followers.discard(events)
@@ -198,9 +205,11 @@ class Registry:
     async def close(self) -> None:
         """Stops every scheduler, then frees every model. A load under way is abandoned."""
         self._closing = True
+        loads = [entry.task for entry in self._entries.values() if entry.task is not None]
+        for load in loads:
+            load.cancel()
+        await asyncio.gather(*loads, return_exceptions=True)
         for entry in self._entries.values():
-            if entry.task is not None:
-                entry.task.cancel()
             if entry.loaded is None:
                 continue
             self._set_state(entry, ModelState.UNLOADING)
@@ -214,7 +223,7 @@ class Registry:
 
     def _start(self, entry: _Entry) -> asyncio.Task[LoadedModel]:
         if self._closing:
-            raise DrainingError("the server is going down", retry_after_seconds=1.0)
+            raise _draining()
         if entry.task is None:
             entry.error, entry.last_event, entry.current = None, None, None
             entry.stages.clear()
@@ -281,9 +290,10 @@ class Registry:
         entry.retry_at = time.monotonic() + (known.retry_after_seconds or entry.back_off)
         entry.back_off = min(LONGEST_BACK_OFF_SECONDS, entry.back_off * 2)
         self._set_state(entry, ModelState.FAILED)
-        logger.error(
-            "model failed to load", exc_info=error, extra={"model": entry.id, "reason": known.spec.reason}
-        )
+        # A reason of ours says it all; of anything else the operator needs the trace.
+        cause = error.__cause__ or (None if known is error else error)
+        fields = {"model": entry.id, "reason": known.spec.reason, "detail": known.message}
+        logger.error("model failed to load", exc_info=cause, extra=fields)
 
     def _set_state(self, entry: _Entry, state: ModelState) -> None:
         if entry.state is state:
@@ -291,6 +301,10 @@ class Registry:
         entry.state = state
         for listener in self._listeners:
             listener(entry.id, state)
+
+
+def _draining() -> DrainingError:
+    return DrainingError("the server is going down; retry on another replica", retry_after_seconds=1.0)
 
 
 def _again(error: RerankdError) -> RerankdError:

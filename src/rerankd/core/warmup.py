@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -49,23 +50,35 @@ class Warmup:
             ModelNotFoundError, ModelFailedError: From the load.
             DeadlineExceededError: The timeout passed; a load under way goes on in the background.
         """
-        started = time.monotonic()
         model_id = self._engine.registry.canonical(request.model)
-        try:
-            async with asyncio.timeout(request.timeout_seconds):
-                async for event in self._engine.registry.follow(model_id):
-                    yield event
-                for stage, work in self._exercises(model_id, request.samples):
-                    yield _event(model_id, stage, 0.0, started)
-                    before = time.monotonic()
-                    await work()
-                    self._engine.registry.record_stage(model_id, stage, time.monotonic() - before)
-                    yield _event(model_id, stage, 1.0, started)
-        except TimeoutError as error:
-            raise DeadlineExceededError(
-                f"not warm after {request.timeout_seconds:g} s; the load goes on, ask Status",
-                metadata={"model": model_id},
-            ) from error
+        deadline = asyncio.get_running_loop().time() + request.timeout_seconds
+        async with aclosing(self._steps(model_id, request)) as steps:
+            while True:
+                # Around each step and not around the whole: what the consumer does between two
+                # steps must not be interrupted.
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        event = await anext(steps, None)
+                except TimeoutError as error:
+                    raise DeadlineExceededError(
+                        f"not warm after {request.timeout_seconds:g} s; the load goes on, ask Status",
+                        metadata={"model": model_id},
+                    ) from error
+                if event is None:
+                    return
+                yield event
+
+    async def _steps(self, model_id: str, request: WarmupRequest) -> AsyncGenerator[StageEvent, None]:
+        started = time.monotonic()
+        async with aclosing(self._engine.registry.follow(model_id)) as load:
+            async for event in load:
+                yield event
+        for stage, work in self._exercises(model_id, request.samples):
+            yield _event(model_id, stage, 0.0, started)
+            before = time.monotonic()
+            await work()
+            self._engine.registry.record_stage(model_id, stage, time.monotonic() - before)
+            yield _event(model_id, stage, 1.0, started)
         yield _event(model_id, WarmupStage.DONE, 1.0, started)
 
     def _exercises(self, model_id: str, samples: Sequence[Request]) -> list[tuple[WarmupStage, Exercise]]:

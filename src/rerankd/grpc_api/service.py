@@ -68,7 +68,7 @@ class RerankService(RerankServiceServicer):
         start = await _start_of(request_iterator)
         request = convert.stream_request_from(start)
         chunks = _chunks(request_iterator, self._engine.limits.max_chunk_bytes)
-        events: Any = self._engine.rerank_stream(request, chunks, _caller(context))
+        events = self._engine.rerank_stream(request, chunks, _caller(context))
         async with aclosing(events):
             async for event in events:
                 match event:
@@ -85,7 +85,7 @@ class RerankService(RerankServiceServicer):
     ) -> pb.RerankBatchResponse:
         """Answers several requests; one that fails has its error in its own result."""
         # Refused before its documents are looked at.
-        _check_batch_size(len(request.requests), self._engine.limits.max_batch_requests)
+        self._engine.limits.check_batch_size(len(request.requests))
         items = _batch_items(request, self._engine.limits)
         readable = [item for item in items if isinstance(item, Request)]
         ranked = iter(await self._engine.rerank_batch(readable, _caller(context)) if readable else ())
@@ -214,15 +214,6 @@ async def _chunks(
             )
             received += len(documents)
             yield documents
-
-
-def _check_batch_size(count: int, limit: int) -> None:
-    if not 1 <= count <= limit:
-        raise InvalidRequestError(
-            f"{count} requests in a batch; send 1 to {limit}",
-            field="requests",
-            metadata={"requests": str(count), "limit": str(limit)},
-        )
 
 
 def _check_count(limits: Limits, documents: Sequence[pb.Document]) -> None:

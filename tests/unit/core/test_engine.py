@@ -454,7 +454,7 @@ async def test_stream_left_early_stops_scoring() -> None:
         events = bench.engine.rerank_stream(request, endless())
         async for _ in events:
             break
-        await events.aclose()  # type: ignore[attr-defined]
+        await events.aclose()
         (model,) = bench.registry.loaded()
         assert model.scheduler.status().documents == 0
         batches = len(bench.backend.batches)
