@@ -1,0 +1,26 @@
+"""Reference pages equal the tables in code, and the README's links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_reference_pages_are_fresh() -> None:
+    run = subprocess.run(
+        [sys.executable, "scripts/gen_docs", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "docs/configuration.md", "docs/errors.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    assert not [link for link in targets if not ((ROOT / page).parent / link).exists()]
