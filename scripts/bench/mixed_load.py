@@ -3,7 +3,7 @@
 Open loop: a request of 10 documents starts every 1/rate seconds whether or not the last has come
 back, and its latency counts from the scheduled time, so a stall cannot hide.
 
-    .venv/bin/python scripts/bench/mixed_load.py --requests 150 --stream 3000
+    .venv/bin/python scripts/bench/mixed_load.py --requests 120 --rate 2 --stream 6000
 """
 
 from __future__ import annotations
@@ -72,8 +72,10 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=150)
     parser.add_argument("--rate", type=float, default=3.3)
     parser.add_argument("--stream", type=int, default=8000)
-    with server() as (target, _):
-        asyncio.run(measure(parser.parse_args(), target))
+    parser.add_argument("--set", action="append", default=[], help="a setting of the server, KEY=VALUE")
+    arguments = parser.parse_args()
+    with server(*(part for setting in arguments.set for part in ("--set", setting))) as (target, _):
+        asyncio.run(measure(arguments, target))
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ class FairQueue(Generic[ItemT]):
         """The next micro-batch: at most `budget` padded tokens, or one pair longer than that.
 
         Led by the request whose turn it is; room that it leaves is filled with pairs of similar
-        length, its own first, then the others' in the order of their turns.
+        length, its own first, then those of others that weigh as much, in the order of their turns.
         """
         if not self.items:
             return []
@@ -149,7 +149,9 @@ class FairQueue(Generic[ItemT]):
         for request in turns:
             if len(batch) >= room:
                 break
-            self._fill(request, longest, room, batch)
+            # Bulk pairs would make an interactive batch longer for nothing but their own sake.
+            if request.weight >= leader.weight:
+                self._fill(request, longest, room, batch)
         for request in {id(r): r for r, _ in batch}.values():
             if not len(request):
                 self._retire(request)

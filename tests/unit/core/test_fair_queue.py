@@ -131,6 +131,17 @@ def test_a_new_small_request_is_in_the_next_batch(streams: int, already_run: int
     assert any(owner is small for owner, _ in queue.pop())
 
 
+def test_bulk_pairs_do_not_lengthen_an_interactive_batch() -> None:
+    queue: FairQueue[Pair] = FairQueue(BUDGET)
+    bulk, small = request("bulk"), request("small", weight=8.0)
+    queue.push(bulk, [Pair(20) for _ in range(50)])
+    queue.push(small, [Pair(20)])
+    assert [owner for owner, _ in queue.pop()] == [small]
+    # Among equals a batch is filled: ten pairs of two requests make two full ones.
+    queue.push(request("other"), [Pair(20) for _ in range(5)])
+    assert [len(queue.pop()) for _ in range(2)] == [BUDGET // 20] * 2
+
+
 def test_requests_of_one_flow_take_turns() -> None:
     queue: FairQueue[Pair] = FairQueue(BUDGET)
     first, second = request(), request()

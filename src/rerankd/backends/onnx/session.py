@@ -21,8 +21,9 @@ from rerankd.core.errors import ModelFailedError
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession, SessionOptions
 
-CPU_BATCH_TOKENS = 1024
-"""Activations of about a thousand tokens still fit a core's caches; larger batches are slower."""
+CPU_BATCH_TOKENS = 512
+"""As many pairs a second as 1,024, because activations stay in the cache, and half the wait for a small
+request beside a stream (scripts/bench/mixed_load.py)."""
 GPU_BATCH_TOKENS = 16384
 
 _LOG_FATAL = 4

@@ -31,7 +31,7 @@ class OnnxSettings:
     """Sessions that run side by side, each with an equal share of the threads and its own copy of
     the weights. 1 answers a lone request soonest; one for each core is steadier on shared cores."""
     batch_tokens: int = 0
-    """Padded tokens of one micro-batch; 0 = 1,024 on a CPU, 16,384 on a GPU."""
+    """Padded tokens of one micro-batch; 0 = 512 on a CPU, 16,384 on a GPU."""
     max_tokens: int = 0
     """Longest pair, special tokens included; 0, or anything above what the model reads, = the
     model's own limit."""
