@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from support.processes import free_port
-from support.servers import ServerProcess
+from support.servers import ServerProcess, free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SAMPLE = EXAMPLES / "blood_pressure.txt"

@@ -188,7 +188,7 @@ class _UnaryCall:
             priority=options.priority or Priority.INTERACTIVE,
             deadline=self._deadline,
             estimated_tokens=estimate_tokens(
-                self._request.query, scored, model.backend.description.max_tokens
+                self._request.query, scored, options, model.backend.description.max_tokens
             ),
         )
         await run.add(0, scored)

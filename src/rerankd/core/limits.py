@@ -11,9 +11,12 @@ from rerankd.core.errors import (
     InvalidRequestError,
     TooManyDocumentsError,
 )
-from rerankd.core.types import Document, Options
+from rerankd.core.types import Document, LongDocument, Options
 
 _MIB = 1024 * 1024
+
+MIN_WINDOW_TOKENS = 32
+"""Shortest window of a long document: a pair a token would multiply the work by the query's length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +104,11 @@ class Limits:
             value: int = getattr(options, name)
             if value < 0:
                 raise _out_of_bounds(name, value, "0 (no limit) or more")
+        window = options.max_tokens_per_document
+        if options.long_document is LongDocument.BEST_PASSAGE and 0 < window < MIN_WINDOW_TOKENS:
+            raise _out_of_bounds(
+                "max_tokens_per_document", window, f"0 or at least {MIN_WINDOW_TOKENS} with BEST_PASSAGE"
+            )
         if options.min_score is not None and not math.isfinite(options.min_score):
             raise _out_of_bounds("min_score", options.min_score, "a finite number")
         if not 0.0 <= options.original_score_weight <= 1.0:

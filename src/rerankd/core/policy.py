@@ -14,7 +14,7 @@ from rerankd.core.errors import (
     RerankdError,
 )
 from rerankd.core.registry import LoadedModel, Registry
-from rerankd.core.types import Document, FailureMode, Options
+from rerankd.core.types import Document, FailureMode, LongDocument, Options
 
 
 async def load_before(registry: Registry, name: str, deadline: float) -> LoadedModel:
@@ -40,13 +40,17 @@ def soft_deadline(deadline: float) -> float:
     return deadline - max(0.02, min(0.1, 0.1 * remaining))
 
 
-def estimate_tokens(query: str, documents: Sequence[Document], max_tokens: int) -> int:
+def estimate_tokens(query: str, documents: Sequence[Document], options: Options, max_tokens: int) -> int:
     """What a request will cost, before it is tokenized: three characters a token, as a rule."""
     overhead = len(query) // 3 + 4
     texts = (
         len(d.text) if d.fields is None else sum(len(str(v)) for v in d.fields.values()) for d in documents
     )
-    return sum(min(max_tokens, overhead + length // 3) for length in texts)
+    if options.long_document is not LongDocument.BEST_PASSAGE:
+        return sum(min(max_tokens, overhead + length // 3) for length in texts)
+    # Windows overlap by a quarter and each repeats the query.
+    room = max(1, min(options.max_tokens_per_document or max_tokens, max_tokens - overhead))
+    return sum((overhead + room) * (1 + length // 3 * 4 // (3 * room)) for length in texts)
 
 
 def check_instruction(options: Options, model: LoadedModel) -> None:

@@ -423,8 +423,8 @@ class RerankOptions(google.protobuf.message.Message):
     """
     max_tokens_per_document: builtins.int
     """Most tokens of one document that are scored; what long_document does applies beyond it, and for
-    windows it is the size of one. 0, the default, means as many as the model reads beside the query;
-    larger values mean the same. Negative values are INVALID_REQUEST.
+    windows it is the size of one, at least 32. 0, the default, means as many as the model reads beside
+    the query; larger values mean the same. Negative values are INVALID_REQUEST.
 
     Since 0.1.
     """

@@ -9,7 +9,8 @@ import pytest
 from rerankd.core.documents import scored_text
 from rerankd.core.errors import DocumentTooLongError, InvalidRequestError, TooManyDocumentsError
 from rerankd.core.limits import Limits, check_original_scores
-from rerankd.core.types import Document, Options
+from rerankd.core.policy import estimate_tokens
+from rerankd.core.types import Document, LongDocument, Options
 
 FIELDS = {
     "title": "T",
@@ -84,6 +85,7 @@ def test_document_bounds() -> None:
         Options(top_n=-1),
         Options(max_tokens_per_document=-5),
         Options(max_scored_documents=-1),
+        Options(max_tokens_per_document=31, long_document=LongDocument.BEST_PASSAGE),
         Options(min_score=math.nan),
         Options(original_score_weight=1.5),
         Options(original_score_weight=math.nan),
@@ -119,3 +121,11 @@ def test_original_scores() -> None:
         check_original_scores([Document(), Document(original_score=math.inf)], Options())
     with pytest.raises(InvalidRequestError, match="original_score_weight"):
         check_original_scores([Document()], Options(original_score_weight=0.5))
+
+
+def test_estimates_grow_with_the_windows_of_a_long_document() -> None:
+    document = [Document(text="word " * 6000)]
+    cut = estimate_tokens("a query", document, Options(), 512)
+    assert cut == 512
+    windows = estimate_tokens("a query", document, Options(long_document=LongDocument.BEST_PASSAGE), 512)
+    assert windows > 10_000

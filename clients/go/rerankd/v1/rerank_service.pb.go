@@ -675,8 +675,8 @@ type RerankOptions struct {
 	// Since 0.1.
 	RawScores bool `protobuf:"varint,4,opt,name=raw_scores,json=rawScores,proto3" json:"raw_scores,omitempty"`
 	// Most tokens of one document that are scored; what long_document does applies beyond it, and for
-	// windows it is the size of one. 0, the default, means as many as the model reads beside the query;
-	// larger values mean the same. Negative values are INVALID_REQUEST.
+	// windows it is the size of one, at least 32. 0, the default, means as many as the model reads beside
+	// the query; larger values mean the same. Negative values are INVALID_REQUEST.
 	//
 	// Since 0.1.
 	MaxTokensPerDocument int32 `protobuf:"varint,5,opt,name=max_tokens_per_document,json=maxTokensPerDocument,proto3" json:"max_tokens_per_document,omitempty"`

@@ -167,8 +167,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Most tokens of one document that are scored; what long_document does applies beyond it, and for
-   * windows it is the size of one. 0, the default, means as many as the model reads beside the query;
-   * larger values mean the same. Negative values are INVALID_REQUEST.
+   * windows it is the size of one, at least 32. 0, the default, means as many as the model reads beside
+   * the query; larger values mean the same. Negative values are INVALID_REQUEST.
    *
    * Since 0.1.
    * </pre>
@@ -1493,8 +1493,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Most tokens of one document that are scored; what long_document does applies beyond it, and for
-     * windows it is the size of one. 0, the default, means as many as the model reads beside the query;
-     * larger values mean the same. Negative values are INVALID_REQUEST.
+     * windows it is the size of one, at least 32. 0, the default, means as many as the model reads beside
+     * the query; larger values mean the same. Negative values are INVALID_REQUEST.
      *
      * Since 0.1.
      * </pre>
@@ -1509,8 +1509,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Most tokens of one document that are scored; what long_document does applies beyond it, and for
-     * windows it is the size of one. 0, the default, means as many as the model reads beside the query;
-     * larger values mean the same. Negative values are INVALID_REQUEST.
+     * windows it is the size of one, at least 32. 0, the default, means as many as the model reads beside
+     * the query; larger values mean the same. Negative values are INVALID_REQUEST.
      *
      * Since 0.1.
      * </pre>
@@ -1529,8 +1529,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Most tokens of one document that are scored; what long_document does applies beyond it, and for
-     * windows it is the size of one. 0, the default, means as many as the model reads beside the query;
-     * larger values mean the same. Negative values are INVALID_REQUEST.
+     * windows it is the size of one, at least 32. 0, the default, means as many as the model reads beside
+     * the query; larger values mean the same. Negative values are INVALID_REQUEST.
      *
      * Since 0.1.
      * </pre>
