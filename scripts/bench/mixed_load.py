@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--stream", type=int, default=8000)
     parser.add_argument("--set", action="append", default=[], help="a setting of the server, KEY=VALUE")
     arguments = parser.parse_args()
-    with server(*(part for setting in arguments.set for part in ("--set", setting))) as (target, _):
+    with server(*(part for setting in arguments.set for part in ("--set", setting))) as target:
         asyncio.run(measure(arguments, target))
 
 

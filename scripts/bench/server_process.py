@@ -24,24 +24,20 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     process.wait(timeout=30)
 
 
+def start(port: int, *arguments: str) -> subprocess.Popen[bytes]:
+    """Starts `rerankd serve`; it is not ready yet."""
+    command = [sys.executable, "-m", "rerankd", "serve", "--grpc-port", str(port), "--http-port", "0"]
+    return subprocess.Popen([*command, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 @contextmanager
-def server(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def server(*arguments: str) -> Iterator[str]:
     """Starts a server on a free port and yields its target once it is ready."""
-    target = f"127.0.0.1:{free_port()}"
-    command = [
-        sys.executable,
-        "-m",
-        "rerankd",
-        "serve",
-        "--grpc-port",
-        target.rpartition(":")[2],
-        "--http-port",
-        "0",
-    ]
-    process = subprocess.Popen([*command, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    port = free_port()
+    process = start(port, *arguments)
     try:
-        with Client(target) as client:
+        with Client(f"127.0.0.1:{port}") as client:
             client.wait_until_ready(timeout_seconds=120)
-        yield target, process
+        yield f"127.0.0.1:{port}"
     finally:
         stop(process)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from server_process import free_port, stop
+from server_process import free_port, start, stop
 
 BUNDLED = Path(__file__).parents[2] / "src/rerankd/artifacts/bundled/bootstrap-en"
 
@@ -39,11 +39,7 @@ def time_floor() -> float:
 def time_server() -> float:
     port = free_port()
     started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "rerankd", "serve", "--grpc-port", str(port), "--http-port", "0"],
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
+    process = start(port)
     try:
         wait_until_serving(f"127.0.0.1:{port}")
         return time.perf_counter() - started

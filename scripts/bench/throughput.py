@@ -41,11 +41,10 @@ class PlainLoop:
 
     def score(self, texts: list[str], rows: int, *, by_length: bool) -> list[float]:
         encodings = self._tokenizer.encode_batch([(QUERY, text) for text in texts])
-        order = (
-            sorted(range(len(texts)), key=lambda i: len(encodings[i].ids)) if by_length else range(len(texts))
-        )
+        order = list(range(len(texts)))
+        if by_length:
+            order.sort(key=lambda i: len(encodings[i].ids))
         logits = [0.0] * len(texts)
-        order = list(order)
         for start in range(0, len(order), rows):
             part = order[start : start + rows]
             width = max(len(encodings[i].ids) for i in part)
@@ -71,7 +70,7 @@ def main() -> None:
     arguments = parser.parse_args()
     texts, source = passages(arguments.pairs)
     loop = PlainLoop()
-    with server() as (target, _), Client(target) as client:
+    with server() as target, Client(target) as client:
         sides: dict[str, Callable[[], object]] = {
             "plain loop, 32 rows, arrival order": lambda: loop.score(texts, 32, by_length=False),
             "plain loop, 4 rows, sorted": lambda: loop.score(texts, 4, by_length=True),

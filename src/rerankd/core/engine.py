@@ -18,7 +18,7 @@ from rerankd.core.errors import (
     RerankdError,
 )
 from rerankd.core.limits import Limits, check_original_scores
-from rerankd.core.policy import check_instruction, estimate_tokens, forgives, load_before, soft_deadline
+from rerankd.core.policy import check_instruction, estimate_tokens, forgives, load_before, soft_deadline, why
 from rerankd.core.ranking import final_ranking, passthrough
 from rerankd.core.registry import LoadedModel, Registry
 from rerankd.core.scoring import ScoringRun, unscored_result
@@ -175,7 +175,7 @@ class _UnaryCall:
             usage=Usage(documents=len(results)),
             timing=Timing(),
             outcome=Outcome.PASSTHROUGH,
-            outcome_reason=f"{error.spec.reason}: {error.message}",
+            outcome_reason=why(error),
         )
 
     async def _score(self, model: LoadedModel) -> None:

@@ -126,6 +126,11 @@ class DrainingError(RerankdError):
     spec = _spec("DRAINING", "UNAVAILABLE", 503, retryable=True)
 
 
+def draining() -> DrainingError:
+    """What new work hears from a server that is going down."""
+    return DrainingError("the server is going down; retry on another replica", retry_after_seconds=1.0)
+
+
 class QuotaExceededError(RerankdError):
     """The caller's key has used up its share."""
 

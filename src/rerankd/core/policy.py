@@ -68,3 +68,8 @@ def forgives(options: Options, error: RerankdError) -> bool:
     if options.on_failure is not FailureMode.ORIGINAL_ORDER:
         return False
     return not isinstance(error, (InvalidRequestError, ModelNotFoundError, DeadlineExceededError))
+
+
+def why(error: RerankdError) -> str:
+    """How `outcome_reason` tells of an error that was forgiven."""
+    return f"{error.spec.reason}: {error.message}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from rerankd.backends.base import Backend, BackendDescription, ProgressReporter
-from rerankd.core.errors import DrainingError, ModelFailedError, ModelLoadingError, RerankdError
+from rerankd.core.errors import ModelFailedError, ModelLoadingError, RerankdError, draining
 from rerankd.core.scheduler import Scheduler
 from rerankd.core.types import ModelRef, ModelState, WarmupStage
 
@@ -142,7 +142,7 @@ class Registry:
             raise _again(error) from error
         except asyncio.CancelledError:
             if task.cancelled():
-                raise _draining() from None
+                raise draining() from None
             raise
 
     def start(self, model_id: str) -> asyncio.Task[LoadedModel] | None:
@@ -223,7 +223,7 @@ class Registry:
 
     def _start(self, entry: _Entry) -> asyncio.Task[LoadedModel]:
         if self._closing:
-            raise _draining()
+            raise draining()
         if entry.task is None:
             entry.error, entry.last_event, entry.current = None, None, None
             entry.stages.clear()
@@ -301,10 +301,6 @@ class Registry:
         entry.state = state
         for listener in self._listeners:
             listener(entry.id, state)
-
-
-def _draining() -> DrainingError:
-    return DrainingError("the server is going down; retry on another replica", retry_after_seconds=1.0)
 
 
 def _again(error: RerankdError) -> RerankdError:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from rerankd.core.collecting import collector
 from rerankd.core.errors import DeadlineExceededError, InvalidRequestError, RerankdError
 from rerankd.core.limits import Limits, check_original_scores
-from rerankd.core.policy import check_instruction, forgives, load_before, soft_deadline
+from rerankd.core.policy import check_instruction, forgives, load_before, soft_deadline, why
 from rerankd.core.ranking import passthrough
 from rerankd.core.registry import LoadedModel, Registry
 from rerankd.core.scoring import TOKENIZE_SLICE, ScoringRun, unscored_result
@@ -153,7 +153,7 @@ class StreamSession:
             model=ModelRef(id=self._registry.canonical(self._options.model), revision="", backend=""),
             usage=Usage(documents=self._received),
             outcome=Outcome.PASSTHROUGH,
-            outcome_reason=_why(error),
+            outcome_reason=why(error),
         )
 
     def _open(self, model: LoadedModel) -> ScoringRun:
@@ -284,7 +284,7 @@ class StreamSession:
         run = self._run
         run.usage.documents = self._received
         if self._given_up is not None:
-            reason = _why(self._given_up)
+            reason = why(self._given_up)
             results: Sequence[Result] = passthrough(self._first, self._options)
             outcome = Outcome.PASSTHROUGH
         else:
@@ -302,10 +302,6 @@ class StreamSession:
             outcome=outcome,
             outcome_reason=reason,
         )
-
-
-def _why(error: RerankdError) -> str:
-    return f"{error.spec.reason}: {error.message}"
 
 
 async def _wait(event: asyncio.Event, until: float | None) -> None:

@@ -15,7 +15,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from rerankd.core.errors import DrainingError, InvalidRequestError, RerankdError
+from rerankd.core.errors import InvalidRequestError, RerankdError, draining
 from rerankd.grpc_api.errors import status_code, status_from, unexpected
 from rerankd.telemetry import calls
 from rerankd.telemetry.logs import log_call
@@ -171,7 +171,7 @@ class Draining(CallInterceptor):
         exempt = method.startswith(self._exempt)
         if self._refusing and not exempt:
             await self._answering.wait()
-            raise _draining()
+            raise draining()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a handler always runs in a task
         tasks = self._watches if exempt else self._work
@@ -183,7 +183,7 @@ class Draining(CallInterceptor):
             if task not in self._expired or context.cancelled():
                 raise
             task.uncancel()
-            raise _draining() from None
+            raise draining() from None
         finally:
             tasks.discard(task)
             self._expired.discard(task)
@@ -301,10 +301,6 @@ async def _abort(context: Context, error: RerankdError) -> NoReturn:
 
 async def _echo_request_id(context: Context) -> None:
     await context.send_initial_metadata(((REQUEST_ID_KEY, calls.request_id.get()),))
-
-
-def _draining() -> DrainingError:
-    return DrainingError("the server is going down; retry on another replica", retry_after_seconds=1.0)
 
 
 def _number(code: object) -> int:
