@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 
 import grpc
 import pytest
@@ -14,8 +14,8 @@ from support.statuses import Failure, failure_of
 
 from rerankd.core.engine import ANYONE, Engine, Request
 from rerankd.core.errors import ERROR_CLASSES, RerankdError
-from rerankd.core.streaming import StreamEvent, StreamRequest
-from rerankd.core.types import Caller, Document, Ranking
+from rerankd.core.stream_events import Chunk, StreamEvent, StreamRequest
+from rerankd.core.types import Caller, Ranking
 from rerankd.v1 import rerank_service_pb2 as pb
 from rerankd.v1.error_reason_pb2 import ErrorReason
 
@@ -31,7 +31,7 @@ class FaultyEngine(Engine):
         raise self.fault
 
     async def rerank_stream(
-        self, request: StreamRequest, chunks: AsyncIterator[Sequence[Document]], caller: Caller = ANYONE
+        self, request: StreamRequest, chunks: AsyncIterator[Chunk], caller: Caller = ANYONE
     ) -> AsyncIterator[StreamEvent | Ranking]:
         async for _ in chunks:
             raise self.fault

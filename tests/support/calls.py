@@ -7,7 +7,7 @@ import json
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rerankd.app import build_engine
 from rerankd.backends.base import ProgressReporter
 from rerankd.core.engine import ANYONE, Engine
-from rerankd.core.streaming import StreamEvent, StreamRequest
-from rerankd.core.types import Caller, Document, Ranking, WarmupStage
+from rerankd.core.stream_events import Chunk, StreamEvent, StreamRequest
+from rerankd.core.types import Caller, Ranking, WarmupStage
 from rerankd.v1 import rerank_service_pb2 as pb
 from support.fake_backend import FakeBackend, FakeCatalogue
 from support.servers import FakeServer, fake_config, fake_engine, serving
@@ -120,9 +120,9 @@ class ObservedEngine(Engine):
         self.ended = asyncio.Event()
 
     async def rerank_stream(
-        self, request: StreamRequest, chunks: AsyncIterator[Sequence[Document]], caller: Caller = ANYONE
+        self, request: StreamRequest, chunks: AsyncIterator[Chunk], caller: Caller = ANYONE
     ) -> AsyncIterator[StreamEvent | Ranking]:
-        async def counted() -> AsyncIterator[Sequence[Document]]:
+        async def counted() -> AsyncIterator[Chunk]:
             async for chunk in chunks:
                 self.pulled += len(chunk)
                 yield chunk

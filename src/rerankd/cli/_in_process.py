@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
 from rerankd.cli._failure import server_packages
@@ -15,8 +15,9 @@ from rerankd.client import Document, RerankKeywords, RerankResponse, rerank_requ
 
 if TYPE_CHECKING:
     from rerankd.config import Config
-    from rerankd.core import types
     from rerankd.core.engine import Engine, Request
+    from rerankd.core.stream_events import Chunk
+    from rerankd.core.types import Ranking
 
 CHUNK_DOCUMENTS = 128
 
@@ -66,10 +67,10 @@ async def _load(engine: Engine) -> None:
 
 async def _rank(
     engine: Engine, request: Request, documents: Iterator[Document], deadline: float | None
-) -> types.Ranking:
+) -> Ranking:
     """By one request if the documents fit one, else by a stream."""
     from rerankd.core.engine import Request
-    from rerankd.core.streaming import StreamRequest
+    from rerankd.core.stream_events import StreamRequest
     from rerankd.core.types import Caller, Ranking
     from rerankd.grpc_api import convert
 
@@ -88,10 +89,12 @@ async def _rank(
     return ranking
 
 
-async def _chunks(documents: Iterator[Document]) -> AsyncIterator[Sequence[types.Document]]:
+async def _chunks(documents: Iterator[Document]) -> AsyncIterator[Chunk]:
+    from rerankd.core.stream_events import Chunk
     from rerankd.grpc_api import convert
 
     count = 0
-    while chunk := list(itertools.islice(documents, CHUNK_DOCUMENTS)):
-        yield convert.documents_from(chunk, first=count)
-        count += len(chunk)
+    while messages := list(itertools.islice(documents, CHUNK_DOCUMENTS)):
+        indexes = range(count, count + len(messages))
+        yield Chunk(indexes=indexes, documents=convert.documents_from(messages, indexes))
+        count += len(messages)

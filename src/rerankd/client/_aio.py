@@ -25,7 +25,7 @@ from rerankd.client._calls import (
     not_ready,
 )
 from rerankd.client._errors import DeadlineExceededError, RerankdError, UnavailableError, typed_errors
-from rerankd.client._limits import Chunker, UnaryBudget
+from rerankd.client._limits import UnaryBudget
 from rerankd.client._options import ClientOptions
 from rerankd.client._requests import (
     DocumentLike,
@@ -37,6 +37,7 @@ from rerankd.client._requests import (
     rerank_request,
     stream_start,
 )
+from rerankd.client._stream_state import StreamState
 from rerankd.v1 import rerank_service_pb2 as pb
 from rerankd.v1.rerank_service_pb2_grpc import RerankServiceStub
 
@@ -135,14 +136,15 @@ class AsyncClient:
         """
         check_documents(documents)
         start = stream_start(query, emit, snapshot_interval_seconds, **options)
+        until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         call = self._stub.RerankStream
 
-        async def chunker() -> Chunker:
+        async def make_state() -> StreamState:
             await self._learn_limits()
-            return Chunker(max_documents=chunk_documents, max_bytes=self._policy.limits.max_chunk_bytes)
+            return self._policy.stream_state(start, chunk_documents, until)
 
         return AsyncRerankStream(
-            lambda: call(**self._policy.arguments(timeout_seconds)), start, each(documents), chunker
+            lambda timeout: call(**self._policy.arguments(timeout)), make_state, each(documents)
         )
 
     async def rerank_batch(

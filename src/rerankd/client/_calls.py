@@ -14,6 +14,7 @@ from rerankd.client._errors import (
 )
 from rerankd.client._limits import ServerLimits
 from rerankd.client._options import ClientOptions
+from rerankd.client._stream_state import StreamState
 from rerankd.v1 import rerank_service_pb2 as pb
 
 READY_SERVICE = "rerankd.v1.RerankService"
@@ -61,6 +62,18 @@ class CallPolicy:
             wait_for_ready=self._options.wait_for_ready if wait_for_ready is None else wait_for_ready,
         )
 
+    def stream_state(
+        self, start: pb.RerankStreamStart, chunk_documents: int, until: float | None
+    ) -> StreamState:
+        """A stream under the limits known by now; `until` is an instant of `time.monotonic`."""
+        return StreamState(
+            start,
+            self.limits,
+            chunk_documents=chunk_documents,
+            resume_attempts=self._options.resume_attempts,
+            until=until,
+        )
+
     def learn(self, status: pb.StatusResponse) -> None:
         """Takes over the limits in force."""
         self.limits = ServerLimits.from_status(status.limits)
@@ -97,17 +110,6 @@ def final_status(last: pb.WarmupResponse | None) -> pb.ModelStatus:
     if last is None:
         raise InternalError("the warm-up ended without any message")
     return last.status
-
-
-def event_of(message: pb.RerankStreamResponse) -> pb.ScoreChunk | pb.Snapshot | None:
-    """The event in a stream's message; None for the summary, and for kinds of later versions."""
-    match message.WhichOneof("message"):
-        case "scores":
-            return message.scores
-        case "snapshot":
-            return message.snapshot
-        case _:
-            return None
 
 
 def no_summary() -> InternalError:

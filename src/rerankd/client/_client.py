@@ -24,7 +24,7 @@ from rerankd.client._calls import (
     not_ready,
 )
 from rerankd.client._errors import DeadlineExceededError, RerankdError, UnavailableError, typed_errors
-from rerankd.client._limits import Chunker, UnaryBudget
+from rerankd.client._limits import UnaryBudget
 from rerankd.client._options import ClientOptions
 from rerankd.client._requests import (
     DocumentLike,
@@ -36,7 +36,7 @@ from rerankd.client._requests import (
     rerank_request,
     stream_start,
 )
-from rerankd.client._stream import Feed, RerankStream
+from rerankd.client._stream import RerankStream
 from rerankd.v1 import rerank_service_pb2 as pb
 from rerankd.v1.rerank_service_pb2_grpc import RerankServiceStub
 
@@ -119,9 +119,8 @@ class Client:
     ) -> pb.RerankResponse:
         """Ranks any number of documents: by `rerank` if they fit one message, else by a stream.
 
-        A stream has no deadline unless `timeout_seconds` gives one, it is not retried, and what
-        `RerankOptions` says about streams holds for `top_n`, `return_documents` and
-        `original_score_weight`.
+        A stream has no deadline unless `timeout_seconds` gives one, it goes on after an interruption, and
+        it refuses `original_score_weight`, which needs the whole set at once.
         """
         check_documents(documents)
         budget = UnaryBudget(self._policy.limits)
@@ -148,7 +147,10 @@ class Client:
         timeout_seconds: float | None = None,
         **options: Unpack[RerankKeywords],
     ) -> RerankStream:
-        """Ranks documents while they are still being made; memory stays the same for any number.
+        """Ranks documents while they are still being made, and goes on after an interruption.
+
+        Of all documents, ids and scores are kept; with `top_n`, those of the best only, so that memory
+        stays the same for any number.
 
         Args:
             query: The text to rank by.
@@ -160,12 +162,15 @@ class Client:
             timeout_seconds: Deadline of the whole stream; None means none.
             options: See `RerankKeywords`.
         """
+        check_documents(documents)
         start = stream_start(query, emit, snapshot_interval_seconds, **options)
+        until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         self._learn_limits()
-        chunker = Chunker(max_documents=chunk_documents, max_bytes=self._policy.limits.max_chunk_bytes)
-        arguments = self._policy.arguments(timeout_seconds)
+        state = self._policy.stream_state(start, chunk_documents, until)
         return RerankStream(
-            lambda messages: self._stub.RerankStream(messages, **arguments), Feed(start, documents, chunker)
+            lambda messages, timeout: self._stub.RerankStream(messages, **self._policy.arguments(timeout)),
+            state,
+            documents,
         )
 
     def rerank_batch(

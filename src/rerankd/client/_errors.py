@@ -8,6 +8,7 @@ RerankdError
 ├── MessageTooLargeError
 ├── ModelNotFoundError
 ├── ModelFailedError
+├── ModelChangedError
 ├── UnavailableError
 │   ├── ModelLoadingError
 │   ├── OverloadedError
@@ -122,6 +123,12 @@ class ModelFailedError(RerankdError):
     """The model cannot be loaded; a retry does not help until the operator has acted."""
 
     _reason = "MODEL_FAILED"
+    _code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class ModelChangedError(RerankdError):
+    """An interrupted stream went on with another revision of its model; run it again as a whole."""
+
     _code = grpc.StatusCode.FAILED_PRECONDITION
 
 

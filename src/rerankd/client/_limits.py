@@ -11,10 +11,13 @@ from rerankd.client._errors import (
     MessageTooLargeError,
     TooManyDocumentsError,
 )
-from rerankd.client._requests import DocumentLike, document_message
 from rerankd.v1 import rerank_service_pb2 as pb
 
 _MIB = 1024 * 1024
+
+# The largest int32 as a varint, and the tag and length that the packed indexes of a chunk share.
+_INDEX_BYTES = 5
+_INDEXES_BYTES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,10 @@ class ServerLimits:
     """Largest message that the server reads."""
     max_chunk_bytes: int = _MIB
     """Largest chunk of a stream."""
+    stream_window_documents: int = 512
+    """Documents of one stream that the server reads ahead of its scores."""
+    max_snapshot_results: int = 1000
+    """Largest `top_n` of a stream with snapshots."""
 
     @classmethod
     def from_status(cls, limits: pb.Limits) -> ServerLimits:
@@ -75,57 +82,60 @@ class UnaryBudget:
     def take(self, document: pb.Document) -> bool:
         """Counts a document; False once the set is too large."""
         self._documents -= 1
-        self._bytes -= _cost(document)
+        self._bytes -= document_cost(document)
         return self._documents >= 0 and self._bytes >= 0
 
 
 class Chunker:
-    """Packs documents into messages of a stream, in order, by count and by bytes."""
+    """Packs documents into messages of a stream, in order, by count and by bytes.
 
-    def __init__(self, *, max_documents: int, max_bytes: int) -> None:
-        if max_documents < 1:
-            raise ValueError("chunk_documents must be at least 1")
+    Args:
+        max_documents: Most documents of a message.
+        max_bytes: Most bytes of a message.
+        indexed: Whether each message tells the indexes of its documents.
+    """
+
+    def __init__(self, *, max_documents: int, max_bytes: int, indexed: bool = False) -> None:
         self._max_documents = max_documents
         self._max_bytes = max_bytes
+        self._indexed = indexed
         self._chunk = pb.DocumentChunk()
-        self._bytes = 0
-        self._index = 0
+        self._bytes = _INDEXES_BYTES
 
-    def add(self, document: DocumentLike) -> Iterator[pb.RerankStreamRequest]:
-        """Takes a document and yields the messages that are full now: none, one or two.
-
-        Raises:
-            InvalidRequestError: The document alone is larger than a chunk may be.
-        """
-        message = document_message(document, self._index)
-        cost = _cost(message)
-        if cost > self._max_bytes:
-            raise self._too_large(cost)
+    def add(self, index: int, document: pb.Document) -> Iterator[pb.RerankStreamRequest]:
+        """Takes a document that fits a message, and yields the messages that are full now."""
+        cost = document_cost(document)
         if self._bytes + cost > self._max_bytes:
             yield from self.flush()
-        self._chunk.documents.append(message)
+        self._chunk.documents.append(document)
+        if self._indexed:
+            self._chunk.index.append(index)
         self._bytes += cost
-        self._index += 1
         if len(self._chunk.documents) == self._max_documents:
             yield from self.flush()
 
     def flush(self) -> Iterator[pb.RerankStreamRequest]:
         """Yields what is left, if anything is."""
         if self._chunk.documents:
-            full, self._chunk, self._bytes = self._chunk, pb.DocumentChunk(), 0
+            full, self._chunk, self._bytes = self._chunk, pb.DocumentChunk(), _INDEXES_BYTES
             yield pb.RerankStreamRequest(documents=full)
 
-    def _too_large(self, cost: int) -> InvalidRequestError:
-        field = f"documents[{self._index}]"
-        description = f"has {cost} bytes; a chunk takes at most {self._max_bytes}"
-        return InvalidRequestError(
-            f"{field} {description}",
-            metadata={"field": field, "value": str(cost), "limit": str(self._max_bytes)},
-            field_violations=[FieldViolation(field=field, description=description)],
-        )
+
+def check_fits_chunk(index: int, document: pb.Document, max_bytes: int) -> int:
+    """What a document costs in a chunk, in bytes; raises InvalidRequestError if no chunk can hold it."""
+    cost = document_cost(document)
+    if cost + _INDEXES_BYTES <= max_bytes:
+        return cost
+    field = f"documents[{index}]"
+    description = f"has {cost} bytes; a chunk takes at most {max_bytes}"
+    raise InvalidRequestError(
+        f"{field} {description}",
+        metadata={"field": field, "value": str(cost), "limit": str(max_bytes)},
+        field_violations=[FieldViolation(field=field, description=description)],
+    )
 
 
-def _cost(document: pb.Document) -> int:
-    """Bytes that a document adds to a message: itself, its length as a varint, one byte of tag."""
+def document_cost(document: pb.Document) -> int:
+    """Bytes that a document adds to a chunk: itself, its length as a varint, its tag, and its index."""
     size = document.ByteSize()
-    return size + max(1, -(-size.bit_length() // 7)) + 1
+    return size + max(1, -(-size.bit_length() // 7)) + 1 + _INDEX_BYTES

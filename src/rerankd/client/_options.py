@@ -45,6 +45,9 @@ class ClientOptions:
     keepalive_seconds: float = 0.0
     """Pause between pings on an idle connection; 0 sends none. 60 suits NAT and load balancers that
     drop idle connections. The server cuts off a client that pings more often than every 30 s."""
+    resume_attempts: int = 8
+    """A stream that was interrupted gives up after so many attempts in a row without a new score; 0
+    never resumes."""
     wait_for_ready: bool = False
     """Whether calls wait, up to their deadline, for a server that cannot be reached yet. False fails
     such calls at once, so that the caller can go elsewhere."""

@@ -97,8 +97,8 @@ def batch_request(
 
 def stream_start(
     query: str, emit: Emit, snapshot_interval_seconds: float | None, **options: Unpack[RerankKeywords]
-) -> pb.RerankStreamRequest:
-    """The first message of a stream."""
+) -> pb.RerankStreamStart:
+    """What a stream should do."""
     start = pb.RerankStreamStart(options=options_message(**options))
     _assign(start, "query", query, "query")
     start.emit = pb.StreamEmit.Value(_enum_name("emit", "STREAM_EMIT_", emit, pb.StreamEmit.keys()))
@@ -106,7 +106,7 @@ def stream_start(
         interval = Duration()
         interval.FromMicroseconds(round(snapshot_interval_seconds * 1_000_000))
         start.snapshot_interval.CopyFrom(interval)
-    return pb.RerankStreamRequest(start=start)
+    return start
 
 
 def options_message(**options: Unpack[RerankKeywords]) -> pb.RerankOptions:

@@ -22,7 +22,8 @@ from rerankd.core.policy import check_instruction, estimate_tokens, forgives, lo
 from rerankd.core.ranking import final_ranking, passthrough
 from rerankd.core.registry import LoadedModel, Registry
 from rerankd.core.scoring import ScoringRun, unscored_result
-from rerankd.core.streaming import StreamEvent, StreamRequest, StreamSession
+from rerankd.core.stream_events import Chunk, StreamEvent, StreamRequest
+from rerankd.core.streaming import StreamSession
 from rerankd.core.types import (
     Caller,
     DeadlineMode,
@@ -94,7 +95,7 @@ class Engine:
         return [_item(outcome) for outcome in outcomes]
 
     async def rerank_stream(
-        self, request: StreamRequest, chunks: AsyncIterator[Sequence[Document]], caller: Caller = ANYONE
+        self, request: StreamRequest, chunks: AsyncIterator[Chunk], caller: Caller = ANYONE
     ) -> AsyncGenerator[StreamEvent | Ranking, None]:
         """Ranks a stream of documents: events as `request.emit` asks, then the ranking, last.
 
@@ -191,7 +192,7 @@ class _UnaryCall:
                 self._request.query, scored, options, model.backend.description.max_tokens
             ),
         )
-        await run.add(0, scored)
+        await run.add(range(len(scored)), scored)
         await run.drained()
 
     def _ranking(self, outcome: Outcome, reason: str) -> Ranking:

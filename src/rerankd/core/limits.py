@@ -138,9 +138,17 @@ class Limits:
             )
 
 
-def check_original_scores(documents: Sequence[Document], options: Options) -> None:
-    """Raises InvalidRequestError for a non-finite original score, or none where blending needs one."""
-    for index, document in enumerate(documents):
+def check_original_scores(
+    documents: Sequence[Document], options: Options, indexes: Sequence[int] | None = None
+) -> None:
+    """Raises InvalidRequestError for a non-finite original score, or none where blending needs one.
+
+    Args:
+        documents: Documents of one request.
+        options: The request's options.
+        indexes: The index of each document within the request; None counts from 0.
+    """
+    for index, document in zip(indexes or range(len(documents)), documents, strict=True):
         if document.original_score is not None and not math.isfinite(document.original_score):
             raise InvalidRequestError(
                 f"documents[{index}].original_score is not finite",

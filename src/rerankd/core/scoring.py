@@ -87,15 +87,20 @@ class ScoringRun:
             first = self._ticket.first_run_at
             self.timing.queue_seconds = (first or time.monotonic()) - self._ticket.opened_at
 
-    async def add(self, first_index: int, documents: Sequence[Document]) -> None:
+    async def add(self, indexes: Sequence[int], documents: Sequence[Document]) -> None:
         """Queues documents; returns when the last one is queued, not when it is scored.
+
+        Args:
+            indexes: The index of each document within the request.
+            documents: As many documents.
 
         Raises:
             InvalidRequestError: A document cannot be scored as it is; its field is named.
         """
         self.usage.documents += len(documents)
         for start in range(0, len(documents), TOKENIZE_SLICE):
-            fresh = self._group(first_index + start, documents[start : start + TOKENIZE_SLICE])
+            part = slice(start, start + TOKENIZE_SLICE)
+            fresh = self._group(indexes[part], documents[part])
             if fresh and self.failure is None:
                 await self._encode_and_push(fresh)
 
@@ -141,11 +146,11 @@ class ScoringRun:
         self.close()
         self.changed.set()
 
-    def _group(self, first_index: int, documents: Sequence[Document]) -> list[_Group]:
+    def _group(self, indexes: Sequence[int], documents: Sequence[Document]) -> list[_Group]:
         """Joins documents to the groups of equal texts that still wait; returns the new groups."""
         fresh: list[_Group] = []
         self._in_flight += len(documents)
-        for index, document in enumerate(documents, start=first_index):
+        for index, document in zip(indexes, documents, strict=True):
             text = scored_text(document, self._options.document_fields, index)
             self._limits.check_text(text, f"documents[{index}]")
             group = self._groups.get(text)

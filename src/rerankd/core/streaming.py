@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 import logging
 import time
-from array import array
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
 
 from rerankd.core.collecting import collector
 from rerankd.core.errors import DeadlineExceededError, InvalidRequestError, RerankdError
@@ -18,13 +15,12 @@ from rerankd.core.policy import check_instruction, forgives, load_before, soft_d
 from rerankd.core.ranking import passthrough
 from rerankd.core.registry import LoadedModel, Registry
 from rerankd.core.scoring import TOKENIZE_SLICE, ScoringRun, unscored_result
+from rerankd.core.stream_events import Chunk, Emit, ScoreBuffer, Snapshot, StreamEvent, StreamRequest
 from rerankd.core.types import (
     Caller,
     DeadlineMode,
-    Document,
     FailureMode,
     ModelRef,
-    Options,
     Outcome,
     Priority,
     Ranking,
@@ -33,51 +29,6 @@ from rerankd.core.types import (
 )
 
 logger = logging.getLogger(__name__)
-
-
-class Emit(enum.Enum):
-    """What a stream sends before its summary."""
-
-    SUMMARY_ONLY = "summary_only"
-    SCORES = "scores"
-    """Each micro-batch's scores as it finishes."""
-    SNAPSHOTS = "snapshots"
-    """The running top n whenever it changed, at most every interval."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamRequest:
-    """What a stream's first message says."""
-
-    query: str
-    options: Options = field(default_factory=Options)
-    emit: Emit = Emit.SUMMARY_ONLY
-    snapshot_interval_seconds: float = 0.25
-
-    @property
-    def wants_snapshots(self) -> bool:
-        """Whether the running top n is sent."""
-        return self.emit is Emit.SNAPSHOTS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
-    """Scores of documents whose micro-batch has finished, in no order."""
-
-    indexes: array[int]
-    scores: array[float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """The running top n."""
-
-    results: Sequence[Result]
-    received: int
-    scored: int
-
-
-StreamEvent = Scores | Snapshot
 
 
 class StreamSession:
@@ -98,19 +49,16 @@ class StreamSession:
         self._caller = caller
         self._received = 0
         self._fed = 0
-        self._chunk: Sequence[Document] = ()
+        self._chunk = Chunk(indexes=(), documents=())
         """The chunk being fed; what of it is not yet fed belongs to the answer all the same."""
         self._top = collector(request.options, limits.max_stream_results)
         self._top_changed = False
-        self._indexes = array("q")
-        self._scores = array("f")
+        self._pending: ScoreBuffer | None = None
         self._first: list[Result] = []
         self._run: ScoringRun | None = None
         self._given_up: RerankdError | None = None
 
-    async def events(
-        self, chunks: AsyncIterator[Sequence[Document]]
-    ) -> AsyncGenerator[StreamEvent | Ranking, None]:
+    async def events(self, chunks: AsyncIterator[Chunk]) -> AsyncGenerator[StreamEvent | Ranking, None]:
         """Runs the stream; the last event is the ranking."""
         deadline = self._caller.deadline
         partial = self._options.on_deadline is DeadlineMode.PARTIAL
@@ -140,12 +88,12 @@ class StreamSession:
             run.close()
         yield self._ranking(model, outcome, reason)
 
-    async def _pass_through(self, chunks: AsyncIterator[Sequence[Document]], error: RerankdError) -> Ranking:
+    async def _pass_through(self, chunks: AsyncIterator[Chunk], error: RerankdError) -> Ranking:
         """Reads a stream that nothing can score, and answers in its order."""
         self._give_up(error)
         async for chunk in chunks:
-            check_original_scores(chunk, self._options)
-            self._remember(self._received, chunk)
+            check_original_scores(chunk.documents, self._options, chunk.indexes)
+            self._remember(chunk)
             self._received += len(chunk)
         self._check_not_empty()
         return Ranking(
@@ -158,6 +106,8 @@ class StreamSession:
 
     def _open(self, model: LoadedModel) -> ScoringRun:
         check_instruction(self._options, model)
+        if self._request.emit is Emit.SCORES:
+            self._pending = ScoreBuffer(model.ref)
         run = ScoringRun(
             model,
             self._request.query,
@@ -174,45 +124,42 @@ class StreamSession:
         )
         return run
 
-    async def _read(self, run: ScoringRun, chunks: AsyncIterator[Sequence[Document]]) -> None:
+    async def _read(self, run: ScoringRun, chunks: AsyncIterator[Chunk]) -> None:
         async for chunk in chunks:
-            check_original_scores(chunk, self._options)
+            check_original_scores(chunk.documents, self._options, chunk.indexes)
             self._chunk = chunk
             self._received += len(chunk)
             for start in range(0, len(chunk), TOKENIZE_SLICE):
-                await self._feed(run, chunk[start : start + TOKENIZE_SLICE])
+                await self._feed(run, chunk.part(start, start + TOKENIZE_SLICE))
         self._check_not_empty()
 
     def _check_not_empty(self) -> None:
         if not self._received:
             raise InvalidRequestError("the stream brought no documents; send at least one", field="documents")
 
-    def _remember(self, first: int, documents: Sequence[Document]) -> None:
+    def _remember(self, chunk: Chunk) -> None:
         """Only a stream that may have to answer in the original order remembers its beginning."""
         if self._options.on_failure is FailureMode.ORIGINAL_ORDER:
             room = (self._options.top_n or self._limits.max_stream_results) - len(self._first)
-            self._first += [
-                unscored_result(first + i, d, self._options) for i, d in enumerate(documents[:room])
-            ]
+            self._first += self._unscored(chunk.part(0, room))
 
-    async def _feed(self, run: ScoringRun, documents: Sequence[Document]) -> None:
-        first = self._fed
-        self._remember(first, documents)
+    async def _feed(self, run: ScoringRun, chunk: Chunk) -> None:
+        self._remember(chunk)
         limit = self._options.max_scored_documents
-        scored = max(0, min(len(documents), limit - first)) if limit else len(documents)
+        scored = max(0, min(len(chunk), limit - self._fed)) if limit else len(chunk)
         await self._room(run, scored)
-        self._fed += len(documents)
-        for offset, document in enumerate(documents[scored:], start=scored):
-            self._top.add(unscored_result(first + offset, document, self._options))
+        self._fed += len(chunk)
+        for result in self._unscored(chunk.part(scored)):
+            self._top.add(result)
         if scored and run.failure is None:
-            await run.add(first, documents[:scored])
+            await run.add(chunk.indexes[:scored], chunk.documents[:scored])
         run.usage.documents = self._received
 
     async def _room(self, run: ScoringRun, count: int) -> None:
         """Waits until `count` more documents fit the window; unsent scores take room as well."""
         window = self._limits.stream_window_documents
         while run.failure is None:
-            waiting = run.in_flight + len(self._indexes)
+            waiting = run.in_flight + len(self._pending or ())
             if not waiting or waiting + count <= window:
                 return
             run.changed.clear()
@@ -225,8 +172,8 @@ class StreamSession:
         while True:
             self._check_failures(run, reader)
             finished = reader.done() and (run.failure is not None or not run.in_flight)
-            if self._indexes:
-                yield self._pending_scores()
+            if self._pending:
+                yield self._pending.take()
                 run.changed.set()
                 continue
             now = time.monotonic()
@@ -257,14 +204,8 @@ class StreamSession:
 
     def _take(self, result: Result) -> None:
         self._top_changed |= self._top.add(result)
-        if self._request.emit is Emit.SCORES:
-            self._indexes.append(result.index)
-            self._scores.append(result.score)
-
-    def _pending_scores(self) -> Scores:
-        pending = Scores(indexes=self._indexes, scores=self._scores)
-        self._indexes, self._scores = array("q"), array("f")
-        return pending
+        if self._pending is not None:
+            self._pending.add(result)
 
     def _snapshot(self, run: ScoringRun) -> Snapshot:
         self._top_changed = False
@@ -274,10 +215,13 @@ class StreamSession:
             scored=run.usage.scored_documents,
         )
 
+    def _unscored(self, chunk: Chunk) -> Iterator[Result]:
+        for index, document in zip(chunk.indexes, chunk.documents, strict=True):
+            yield unscored_result(index, document, self._options)
+
     def _not_fed(self) -> Iterator[Result]:
         rest = self._received - self._fed
-        for offset, document in enumerate(self._chunk[len(self._chunk) - rest :] if rest else ()):
-            yield unscored_result(self._fed + offset, document, self._options)
+        return self._unscored(self._chunk.part(len(self._chunk) - rest))
 
     def _ranking(self, model: LoadedModel, outcome: Outcome, reason: str) -> Ranking:
         assert self._run is not None  # noqa: S101 - set before any event

@@ -12,12 +12,13 @@ from google.protobuf.struct_pb2 import Struct, Value
 
 from rerankd.core.engine import Request
 from rerankd.core.errors import InvalidRequestError
-from rerankd.core.streaming import Emit, Scores, Snapshot, StreamRequest
+from rerankd.core.stream_events import Emit, Scores, Snapshot, StreamRequest
 from rerankd.core.types import (
     DeadlineMode,
     Document,
     FailureMode,
     LongDocument,
+    ModelRef,
     Options,
     Outcome,
     Priority,
@@ -102,14 +103,14 @@ def options_from(message: pb.RerankOptions) -> Options:
     )
 
 
-def documents_from(messages: Sequence[pb.Document], *, first: int = 0) -> list[Document]:
-    """Documents in order; `first` is the index of the first one within its request.
+def documents_from(messages: Sequence[pb.Document], indexes: Sequence[int] | None = None) -> list[Document]:
+    """Documents in order; `indexes` are theirs within the request, from 0 without it.
 
     Raises:
-        InvalidRequestError: One has neither text nor fields,
+        InvalidRequestError: One has neither text nor fields.
     """
     documents = []
-    for index, message in enumerate(messages, start=first):
+    for index, message in zip(indexes or range(len(messages)), messages, strict=True):
         content = message.WhichOneof("content")
         if content is None:
             raise InvalidRequestError(
@@ -132,9 +133,7 @@ def response_from(ranking: Ranking) -> pb.RerankResponse:
     """A ranking as its message."""
     usage, timing = ranking.usage, ranking.timing
     response = pb.RerankResponse(
-        model=pb.ModelRef(
-            id=ranking.model.id, revision=ranking.model.revision, backend=ranking.model.backend
-        ),
+        model=_model_ref(ranking.model),
         usage=pb.Usage(
             documents=usage.documents,
             scored_documents=usage.scored_documents,
@@ -160,7 +159,16 @@ def response_from(ranking: Ranking) -> pb.RerankResponse:
 
 def scores_from(scores: Scores) -> pb.RerankStreamResponse:
     """One micro-batch's scores as a message of the stream."""
-    return pb.RerankStreamResponse(scores=pb.ScoreChunk(index=scores.indexes, score=scores.scores))
+    chunk = pb.ScoreChunk(
+        index=scores.indexes,
+        score=scores.scores,
+        logit=scores.logits,
+        dropped_tokens=scores.dropped_tokens,
+        passages=[pb.Passage(start_char=p.start_char, end_char=p.end_char) for p in scores.passages],
+    )
+    if scores.model is not None:
+        chunk.model.CopyFrom(_model_ref(scores.model))
+    return pb.RerankStreamResponse(scores=chunk)
 
 
 def snapshot_from(snapshot: Snapshot) -> pb.RerankStreamResponse:
@@ -170,6 +178,10 @@ def snapshot_from(snapshot: Snapshot) -> pb.RerankStreamResponse:
     message.snapshot.scored = snapshot.scored
     _add_results(message.snapshot.results, snapshot.results)
     return message
+
+
+def _model_ref(model: ModelRef) -> pb.ModelRef:
+    return pb.ModelRef(id=model.id, revision=model.revision, backend=model.backend)
 
 
 def duration_from(seconds: float) -> Duration:

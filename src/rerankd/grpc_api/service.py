@@ -12,22 +12,20 @@ import grpc.aio
 
 import rerankd
 from rerankd.core.engine import Engine, Request
-from rerankd.core.errors import InvalidRequestError, ModelNotFoundError, RerankdError, StreamProtocolError
+from rerankd.core.errors import InvalidRequestError, ModelNotFoundError, RerankdError
 from rerankd.core.limits import Limits
 from rerankd.core.registry import Registry
-from rerankd.core.streaming import Scores, Snapshot
+from rerankd.core.stream_events import Scores, Snapshot
 from rerankd.core.types import Caller, Document, Ranking
 from rerankd.core.warmup import Warmup, WarmupRequest
 from rerankd.grpc_api import convert
 from rerankd.grpc_api.status import status_from, warmup_event
+from rerankd.grpc_api.stream_input import chunks_of, start_of
 from rerankd.telemetry.calls import note_ranking
 from rerankd.v1 import rerank_service_pb2 as pb
 from rerankd.v1.rerank_service_pb2_grpc import RerankServiceServicer
 
 Context = grpc.aio.ServicerContext[Any, Any]
-
-_SLICE = 256
-"""Documents of a stream that are converted in one turn of the event loop."""
 
 
 class RerankService(RerankServiceServicer):
@@ -65,9 +63,9 @@ class RerankService(RerankServiceServicer):
         self, request_iterator: AsyncIterator[pb.RerankStreamRequest], context: Context
     ) -> AsyncIterator[pb.RerankStreamResponse]:
         """Ranks a stream of documents; reads the next message only when the engine asks for it."""
-        start = await _start_of(request_iterator)
+        start = await start_of(request_iterator)
         request = convert.stream_request_from(start)
-        chunks = _chunks(request_iterator, self._engine.limits.max_chunk_bytes)
+        chunks = chunks_of(request_iterator, self._engine.limits.max_chunk_bytes)
         events = self._engine.rerank_stream(request, chunks, _caller(context))
         async with aclosing(events):
             async for event in events:
@@ -180,40 +178,6 @@ def _tell(context: Context, rankings: Sequence[Ranking]) -> None:
             ("x-rerankd-inference-ms", f"{1000 * inference:.3f}"),
         )
     )
-
-
-async def _start_of(messages: AsyncIterator[pb.RerankStreamRequest]) -> pb.RerankStreamStart:
-    async for message in messages:
-        if message.WhichOneof("message") == "start":
-            return message.start
-        raise StreamProtocolError("the first message of a stream must be start", field="start")
-    raise StreamProtocolError("the stream ended before its start", field="start")
-
-
-async def _chunks(
-    messages: AsyncIterator[pb.RerankStreamRequest], max_chunk_bytes: int
-) -> AsyncIterator[Sequence[Document]]:
-    received = 0
-    async for message in messages:
-        kind = message.WhichOneof("message")
-        if kind != "documents":
-            what = "start came twice" if kind == "start" else "a message is empty"
-            raise StreamProtocolError(f"{what}; each message after start brings documents", field="documents")
-        size = message.documents.ByteSize()
-        if size > max_chunk_bytes:
-            raise InvalidRequestError(
-                f"a chunk has {size} bytes; the limit is {max_chunk_bytes}: send smaller chunks",
-                field="documents",
-                metadata={"bytes": str(size), "limit": str(max_chunk_bytes)},
-            )
-        # A chunk of very short documents can hold a quarter of a million: the loop must not stand
-        # still for all of them.
-        for begin in range(0, len(message.documents.documents), _SLICE):
-            documents = convert.documents_from(
-                message.documents.documents[begin : begin + _SLICE], first=received
-            )
-            received += len(documents)
-            yield documents
 
 
 def _check_count(limits: Limits, documents: Sequence[pb.Document]) -> None:

@@ -1021,6 +1021,7 @@ class DocumentChunk(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     DOCUMENTS_FIELD_NUMBER: builtins.int
+    INDEX_FIELD_NUMBER: builtins.int
     @property
     def documents(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Document]:
         """The documents, at most 1 MiB a message; a larger one fails the call with INVALID_ARGUMENT, reason
@@ -1030,12 +1031,25 @@ class DocumentChunk(google.protobuf.message.Message):
         Since 0.1.
         """
 
+    @property
+    def index(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """The index of each document, for a caller that goes on with what an interrupted stream left unscored:
+        results, scores and errors then name documents by these indexes. Empty, the default, counts on from
+        the last index of the chunk before, from 0 in the first chunk. Otherwise there is one for each
+        document, from 0 to 2,147,483,647, and they ascend over the whole stream without repeating; else the
+        call fails with INVALID_ARGUMENT, reason INVALID_REQUEST. max_scored_documents counts documents of
+        this stream, whatever their index.
+
+        Since 0.2.
+        """
+
     def __init__(
         self,
         *,
         documents: collections.abc.Iterable[Global___Document] | None = ...,
+        index: collections.abc.Iterable[builtins.int] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["documents", b"documents"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["documents", b"documents", "index", b"index"]) -> None: ...
 
 Global___DocumentChunk: typing_extensions.TypeAlias = DocumentChunk
 
@@ -1084,14 +1098,19 @@ Global___RerankStreamResponse: typing_extensions.TypeAlias = RerankStreamRespons
 
 @typing.final
 class ScoreChunk(google.protobuf.message.Message):
-    """ScoreChunk holds the scores of one micro-batch as two arrays of equal length, in no promised order.
-    Neither top_n nor min_score cuts it.
+    """ScoreChunk holds the scores of one micro-batch as arrays, in no promised order. Neither top_n nor
+    min_score cuts it. With what the caller sent, all chunks of a stream tell as much as its summary would,
+    so that a caller can go on after an interruption and rank by itself.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     INDEX_FIELD_NUMBER: builtins.int
     SCORE_FIELD_NUMBER: builtins.int
+    LOGIT_FIELD_NUMBER: builtins.int
+    DROPPED_TOKENS_FIELD_NUMBER: builtins.int
+    PASSAGES_FIELD_NUMBER: builtins.int
+    MODEL_FIELD_NUMBER: builtins.int
     @property
     def index(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """Positions of the documents in the stream, from 0.
@@ -1106,13 +1125,50 @@ class ScoreChunk(google.protobuf.message.Message):
         Since 0.1.
         """
 
+    @property
+    def logit(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
+        """The logit of the document at the same place in `index`; it orders scores that a sigmoid rounded to the
+        same number. Empty where the model tells no logits.
+
+        Since 0.2.
+        """
+
+    @property
+    def dropped_tokens(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Tokens of the document at the same place in `index` that were not scored. Empty when nothing was
+        dropped from any document of this chunk.
+
+        Since 0.2.
+        """
+
+    @property
+    def passages(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Passage]:
+        """The best passage of the document at the same place in `index`. Empty without
+        LONG_DOCUMENT_BEST_PASSAGE.
+
+        Since 0.2.
+        """
+
+    @property
+    def model(self) -> Global___ModelRef:
+        """The model that scores this stream; set in the first chunk of the stream only. Scores of different
+        revisions cannot be compared.
+
+        Since 0.2.
+        """
+
     def __init__(
         self,
         *,
         index: collections.abc.Iterable[builtins.int] | None = ...,
         score: collections.abc.Iterable[builtins.float] | None = ...,
+        logit: collections.abc.Iterable[builtins.float] | None = ...,
+        dropped_tokens: collections.abc.Iterable[builtins.int] | None = ...,
+        passages: collections.abc.Iterable[Global___Passage] | None = ...,
+        model: Global___ModelRef | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["index", b"index", "score", b"score"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["model", b"model"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["dropped_tokens", b"dropped_tokens", "index", b"index", "logit", b"logit", "model", b"model", "passages", b"passages", "score", b"score"]) -> None: ...
 
 Global___ScoreChunk: typing_extensions.TypeAlias = ScoreChunk
 

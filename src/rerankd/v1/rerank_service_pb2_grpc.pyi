@@ -185,7 +185,8 @@ class RerankServiceStub(typing.Generic[_RerankServiceRerankType, _RerankServiceR
 
     The server stops reading while Limits.stream_window_documents documents wait for a score, so the
     caller has to read responses while it writes; a caller that only writes can block itself. A stream
-    is never retried by gRPC: after a failure the caller sends it again.
+    is never retried by gRPC. With STREAM_EMIT_SCORES a caller knows what is scored and can send the rest
+    in a new stream, under the old indexes (DocumentChunk.index); the clients of this project do so.
     """
 
     RerankBatch: _RerankServiceRerankBatchType
@@ -267,7 +268,8 @@ class RerankServiceServicer(metaclass=abc.ABCMeta):
 
         The server stops reading while Limits.stream_window_documents documents wait for a score, so the
         caller has to read responses while it writes; a caller that only writes can block itself. A stream
-        is never retried by gRPC: after a failure the caller sends it again.
+        is never retried by gRPC. With STREAM_EMIT_SCORES a caller knows what is scored and can send the rest
+        in a new stream, under the old indexes (DocumentChunk.index); the clients of this project do so.
         """
 
     @abc.abstractmethod

@@ -27,6 +27,7 @@ EXPORTS = {
     "InvalidRequestError",
     "LongDocument",
     "MessageTooLargeError",
+    "ModelChangedError",
     "ModelFailedError",
     "ModelLoadingError",
     "ModelNotFoundError",

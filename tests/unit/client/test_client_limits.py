@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rerankd.client import InvalidRequestError, MessageTooLargeError, TooManyDocumentsError, rerank_request
-from rerankd.client._limits import Chunker, ServerLimits, UnaryBudget
+from rerankd.client._limits import Chunker, ServerLimits, UnaryBudget, check_fits_chunk
 from rerankd.client._requests import document_message
 from rerankd.v1 import rerank_service_pb2 as pb
 
@@ -23,18 +23,25 @@ DOCUMENTS = st.lists(
 )
 
 
-def chunks_of(chunker: Chunker, documents: list[object]) -> list[pb.DocumentChunk]:
-    messages = [message for document in documents for message in chunker.add(document)]
-    return [message.documents for message in [*messages, *chunker.flush()]]
+def chunks_of(documents: list[pb.Document], **chunker: object) -> list[pb.DocumentChunk]:
+    packing = Chunker(**chunker)  # type: ignore[arg-type]
+    messages = [message for entry in enumerate(documents, start=7) for message in packing.add(*entry)]
+    return [message.documents for message in [*messages, *packing.flush()]]
 
 
-@given(DOCUMENTS, st.integers(1, 20), st.integers(1500, 5000))
+def messages_of(documents: list[object]) -> list[pb.Document]:
+    return [document_message(document, 0) for document in documents]  # type: ignore[arg-type]
+
+
+@given(DOCUMENTS, st.integers(1, 20), st.integers(1500, 5000), st.booleans())
 def test_chunks_lose_nothing_keep_the_order_and_fit(
-    documents: list[object], max_documents: int, max_bytes: int
+    documents: list[object], max_documents: int, max_bytes: int, indexed: bool
 ) -> None:
-    chunks = chunks_of(Chunker(max_documents=max_documents, max_bytes=max_bytes), documents)
-    sent = [document for chunk in chunks for document in chunk.documents]
-    assert sent == [document_message(document, 0) for document in documents]
+    wanted = messages_of(documents)
+    chunks = chunks_of(wanted, max_documents=max_documents, max_bytes=max_bytes, indexed=indexed)
+    assert [document for chunk in chunks for document in chunk.documents] == wanted
+    indexes = [index for chunk in chunks for index in chunk.index]
+    assert indexes == (list(range(7, 7 + len(wanted))) if indexed else [])
     assert all(1 <= len(chunk.documents) <= max_documents for chunk in chunks)
     assert all(chunk.ByteSize() <= max_bytes for chunk in chunks)
 
@@ -43,35 +50,35 @@ def test_chunks_lose_nothing_keep_the_order_and_fit(
 def test_no_two_neighbouring_chunks_would_fit_into_one(
     documents: list[object], max_documents: int, max_bytes: int
 ) -> None:
-    chunks = chunks_of(Chunker(max_documents=max_documents, max_bytes=max_bytes), documents)
+    chunks = chunks_of(messages_of(documents), max_documents=max_documents, max_bytes=max_bytes)
     for chunk, following in itertools.pairwise(chunks):
-        chunk.documents.append(following.documents[0])
-        assert len(chunk.documents) > max_documents or chunk.ByteSize() > max_bytes
+        both = [*chunk.documents, following.documents[0]]
+        largest = pb.DocumentChunk(documents=both, index=[2**31 - 1] * len(both))
+        assert len(both) > max_documents or largest.ByteSize() > max_bytes - 2 * len(both)
 
 
 def test_a_full_chunk_is_sent_at_once() -> None:
     chunker = Chunker(max_documents=1, max_bytes=1000)
-    assert len(list(chunker.add("a"))) == 1
+    assert len(list(chunker.add(0, pb.Document(text="a")))) == 1
     assert not list(chunker.flush())
 
 
-def test_a_chunk_may_be_filled_to_the_last_byte() -> None:
+def test_a_document_that_fits_a_chunk_fits_one_with_the_largest_index_too() -> None:
     document = pb.Document(text="x" * 100)
-    exact = pb.DocumentChunk(documents=[document]).ByteSize()
-    assert len(chunks_of(Chunker(max_documents=9, max_bytes=exact), [document])) == 1
-    with pytest.raises(InvalidRequestError, match=r"documents\[0\] has") as caught:
-        chunks_of(Chunker(max_documents=9, max_bytes=exact - 1), [document])
-    assert caught.value.field_violations[0].field == "documents[0]"
+    largest = pb.DocumentChunk(documents=[document], index=[2**31 - 1]).ByteSize()
+    least = next(size for size in itertools.count(1) if _fits(document, size))
+    assert largest <= least <= largest + 3
+    with pytest.raises(InvalidRequestError, match=r"documents\[3\] has") as caught:
+        check_fits_chunk(3, document, least - 1)
+    assert caught.value.field_violations[0].field == "documents[3]"
 
 
-def test_the_document_at_fault_is_named_by_its_place_in_the_stream() -> None:
-    with pytest.raises(InvalidRequestError, match=r"documents\[3\]"):
-        chunks_of(Chunker(max_documents=2, max_bytes=100), ["a", "b", "c", "d" * 200])
-
-
-def test_a_chunk_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="chunk_documents"):
-        Chunker(max_documents=0, max_bytes=100)
+def _fits(document: pb.Document, max_bytes: int) -> bool:
+    try:
+        check_fits_chunk(0, document, max_bytes)
+    except InvalidRequestError:
+        return False
+    return True
 
 
 def test_limits_come_from_status_and_missing_ones_keep_their_default() -> None:

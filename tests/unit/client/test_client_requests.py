@@ -137,10 +137,10 @@ def test_options_stay_unset_unless_given_so_that_a_batch_can_share_its_own() -> 
 
 
 def test_the_start_of_a_stream() -> None:
-    start = stream_start("q", "snapshots", 0.5, top_n=2).start
+    start = stream_start("q", "snapshots", 0.5, top_n=2)
     assert (start.query, start.emit, start.options.top_n) == ("q", pb.STREAM_EMIT_SNAPSHOTS, 2)
     assert start.snapshot_interval.ToMilliseconds() == 500
-    assert not stream_start("q", "scores", None).start.HasField("snapshot_interval")
+    assert not stream_start("q", "scores", None).HasField("snapshot_interval")
     word: Any = "everything"
     with pytest.raises(InvalidRequestError, match="emit is 'everything'; it takes one of summary_only"):
         stream_start("q", word, None)

@@ -33,7 +33,7 @@ from rerankd.core.errors import (
 from rerankd.core.limits import Limits
 from rerankd.core.ranking import sigmoid
 from rerankd.core.registry import Registry
-from rerankd.core.streaming import Emit, Scores, Snapshot, StreamRequest
+from rerankd.core.stream_events import Chunk, Emit, Scores, Snapshot, StreamRequest
 from rerankd.core.types import (
     Caller,
     DeadlineMode,
@@ -77,7 +77,7 @@ class Bench:
 
     async def stream(
         self,
-        chunks: AsyncIterator[Sequence[Document]],
+        chunks: AsyncIterator[Chunk],
         emit: Emit = Emit.SUMMARY_ONLY,
         caller: Caller | None = None,
         interval: float = 0.0,
@@ -104,9 +104,10 @@ class Bench:
         assert self.backend.closed or not self.backend.batches
 
 
-async def chunked(docs: Sequence[Document], size: int) -> AsyncIterator[Sequence[Document]]:
+async def chunked(docs: Sequence[Document], size: int) -> AsyncIterator[Chunk]:
     for start in range(0, len(docs), size):
-        yield docs[start : start + size]
+        part = docs[start : start + size]
+        yield Chunk(indexes=range(start, start + len(part)), documents=part)
 
 
 def soon(seconds: float = 0.3) -> Caller:
@@ -357,13 +358,13 @@ async def test_stream_reads_no_further_than_its_window() -> None:
         pulled = 0
         stalled = asyncio.Event()
 
-        async def endless() -> AsyncIterator[Sequence[Document]]:
+        async def endless() -> AsyncIterator[Chunk]:
             nonlocal pulled
             for start in range(0, 6400, 32):
                 pulled += 32
                 if pulled >= 128:
                     stalled.set()
-                yield documents(start + 32)[start:]
+                yield Chunk(indexes=range(start, start + 32), documents=documents(start + 32)[start:])
 
         task = asyncio.create_task(bench.stream(endless(), top_n=3))
         await bench.batch_started()
@@ -380,11 +381,11 @@ async def test_stream_reads_no_further_than_its_window() -> None:
 async def test_stream_ends_with_what_ended_its_reader() -> None:
     async with Bench() as bench:
 
-        async def broken() -> AsyncIterator[Sequence[Document]]:
-            yield documents(10)
+        async def broken() -> AsyncIterator[Chunk]:
+            yield Chunk(indexes=range(10), documents=documents(10))
             raise StreamProtocolError("two starts")
 
-        async def empty() -> AsyncIterator[Sequence[Document]]:
+        async def empty() -> AsyncIterator[Chunk]:
             return
             yield  # an async generator that yields nothing
 
@@ -431,8 +432,8 @@ async def test_stream_partial_holds_every_received_document() -> None:
         await bench.rerank(documents(1))
         bench.backend.gate.clear()
 
-        async def then_silence() -> AsyncIterator[Sequence[Document]]:
-            yield documents(200)
+        async def then_silence() -> AsyncIterator[Chunk]:
+            yield Chunk(indexes=range(200), documents=documents(200))
             await asyncio.Event().wait()
 
         (summary,) = await bench.stream(then_silence(), caller=soon(), on_deadline=DeadlineMode.PARTIAL)
@@ -444,10 +445,11 @@ async def test_stream_partial_holds_every_received_document() -> None:
 async def test_stream_left_early_stops_scoring() -> None:
     async with Bench() as bench:
 
-        async def endless() -> AsyncIterator[Sequence[Document]]:
+        async def endless() -> AsyncIterator[Chunk]:
             number = 0
             while True:
-                yield [Document(text=text(number + i)) for i in range(64)]
+                part = [Document(text=text(number + i)) for i in range(64)]
+                yield Chunk(indexes=range(number, number + 64), documents=part)
                 number += 64
 
         request = StreamRequest(query=QUERY, emit=Emit.SCORES)

@@ -7,7 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from rerankd.core.engine import Request
 from rerankd.core.errors import InvalidRequestError
-from rerankd.core.streaming import Emit, Scores, StreamRequest
+from rerankd.core.stream_events import Emit, Scores, StreamRequest
 from rerankd.core.types import (
     DeadlineMode,
     Document,
@@ -108,7 +108,7 @@ def test_documents_keep_what_presence_tells() -> None:
         Document(id="x", text="t", original_score=0.0),
     ]
     with pytest.raises(InvalidRequestError, match="neither text nor fields") as caught:
-        convert.documents_from(messages, first=40)
+        convert.documents_from(messages, [7, 9, 42])
     assert caught.value.field == "documents[42]"
 
 
@@ -179,9 +179,23 @@ def test_a_ranking_is_told_whole() -> None:
     assert (message.model.id, message.model.revision, message.model.backend) == ("m", "r", "b")
 
 
-def test_scores_are_two_arrays() -> None:
-    message = convert.scores_from(Scores(indexes=array("q", [3, 1]), scores=array("f", [0.5, 0.25])))
-    assert (list(message.scores.index), list(message.scores.score)) == ([3, 1], [0.5, 0.25])
+def test_scores_are_columns() -> None:
+    scores = Scores(
+        indexes=array("q", [3, 1]),
+        scores=array("f", [0.5, 0.25]),
+        logits=array("f", [1.5, -1.0]),
+        dropped_tokens=array("q", [0, 7]),
+        passages=[Passage(start_char=0, end_char=4), Passage(start_char=2, end_char=9)],
+        model=ModelRef(id="m", revision="r", backend="b"),
+    )
+    assert convert.scores_from(scores).scores == pb.ScoreChunk(
+        index=[3, 1],
+        score=[0.5, 0.25],
+        logit=[1.5, -1.0],
+        dropped_tokens=[0, 7],
+        passages=[pb.Passage(start_char=0, end_char=4), pb.Passage(start_char=2, end_char=9)],
+        model=pb.ModelRef(id="m", revision="r", backend="b"),
+    )
 
 
 @pytest.mark.parametrize(

@@ -1731,7 +1731,16 @@ type DocumentChunk struct {
 	// that ends without any document fails with INVALID_ARGUMENT, reason INVALID_REQUEST.
 	//
 	// Since 0.1.
-	Documents     []*Document `protobuf:"bytes,1,rep,name=documents,proto3" json:"documents,omitempty"`
+	Documents []*Document `protobuf:"bytes,1,rep,name=documents,proto3" json:"documents,omitempty"`
+	// The index of each document, for a caller that goes on with what an interrupted stream left unscored:
+	// results, scores and errors then name documents by these indexes. Empty, the default, counts on from
+	// the last index of the chunk before, from 0 in the first chunk. Otherwise there is one for each
+	// document, from 0 to 2,147,483,647, and they ascend over the whole stream without repeating; else the
+	// call fails with INVALID_ARGUMENT, reason INVALID_REQUEST. max_scored_documents counts documents of
+	// this stream, whatever their index.
+	//
+	// Since 0.2.
+	Index         []int32 `protobuf:"varint,2,rep,packed,name=index,proto3" json:"index,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1769,6 +1778,13 @@ func (*DocumentChunk) Descriptor() ([]byte, []int) {
 func (x *DocumentChunk) GetDocuments() []*Document {
 	if x != nil {
 		return x.Documents
+	}
+	return nil
+}
+
+func (x *DocumentChunk) GetIndex() []int32 {
+	if x != nil {
+		return x.Index
 	}
 	return nil
 }
@@ -1883,8 +1899,9 @@ func (*RerankStreamResponse_Snapshot) isRerankStreamResponse_Message() {}
 
 func (*RerankStreamResponse_Summary) isRerankStreamResponse_Message() {}
 
-// ScoreChunk holds the scores of one micro-batch as two arrays of equal length, in no promised order.
-// Neither top_n nor min_score cuts it.
+// ScoreChunk holds the scores of one micro-batch as arrays, in no promised order. Neither top_n nor
+// min_score cuts it. With what the caller sent, all chunks of a stream tell as much as its summary would,
+// so that a caller can go on after an interruption and rank by itself.
 type ScoreChunk struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Positions of the documents in the stream, from 0.
@@ -1894,7 +1911,27 @@ type ScoreChunk struct {
 	// The score of the document at the same place in `index`, on the scale that RerankResult.score has.
 	//
 	// Since 0.1.
-	Score         []float32 `protobuf:"fixed32,2,rep,packed,name=score,proto3" json:"score,omitempty"`
+	Score []float32 `protobuf:"fixed32,2,rep,packed,name=score,proto3" json:"score,omitempty"`
+	// The logit of the document at the same place in `index`; it orders scores that a sigmoid rounded to the
+	// same number. Empty where the model tells no logits.
+	//
+	// Since 0.2.
+	Logit []float32 `protobuf:"fixed32,3,rep,packed,name=logit,proto3" json:"logit,omitempty"`
+	// Tokens of the document at the same place in `index` that were not scored. Empty when nothing was
+	// dropped from any document of this chunk.
+	//
+	// Since 0.2.
+	DroppedTokens []int32 `protobuf:"varint,4,rep,packed,name=dropped_tokens,json=droppedTokens,proto3" json:"dropped_tokens,omitempty"`
+	// The best passage of the document at the same place in `index`. Empty without
+	// LONG_DOCUMENT_BEST_PASSAGE.
+	//
+	// Since 0.2.
+	Passages []*Passage `protobuf:"bytes,5,rep,name=passages,proto3" json:"passages,omitempty"`
+	// The model that scores this stream; set in the first chunk of the stream only. Scores of different
+	// revisions cannot be compared.
+	//
+	// Since 0.2.
+	Model         *ModelRef `protobuf:"bytes,6,opt,name=model,proto3" json:"model,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1939,6 +1976,34 @@ func (x *ScoreChunk) GetIndex() []int32 {
 func (x *ScoreChunk) GetScore() []float32 {
 	if x != nil {
 		return x.Score
+	}
+	return nil
+}
+
+func (x *ScoreChunk) GetLogit() []float32 {
+	if x != nil {
+		return x.Logit
+	}
+	return nil
+}
+
+func (x *ScoreChunk) GetDroppedTokens() []int32 {
+	if x != nil {
+		return x.DroppedTokens
+	}
+	return nil
+}
+
+func (x *ScoreChunk) GetPassages() []*Passage {
+	if x != nil {
+		return x.Passages
+	}
+	return nil
+}
+
+func (x *ScoreChunk) GetModel() *ModelRef {
+	if x != nil {
+		return x.Model
 	}
 	return nil
 }
@@ -3206,18 +3271,23 @@ const file_rerankd_v1_rerank_service_proto_rawDesc = "" +
 	"\x05query\x18\x01 \x01(\tR\x05query\x123\n" +
 	"\aoptions\x18\x02 \x01(\v2\x19.rerankd.v1.RerankOptionsR\aoptions\x12*\n" +
 	"\x04emit\x18\x03 \x01(\x0e2\x16.rerankd.v1.StreamEmitR\x04emit\x12F\n" +
-	"\x11snapshot_interval\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x10snapshotInterval\"C\n" +
+	"\x11snapshot_interval\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x10snapshotInterval\"Y\n" +
 	"\rDocumentChunk\x122\n" +
-	"\tdocuments\x18\x01 \x03(\v2\x14.rerankd.v1.DocumentR\tdocuments\"\xbf\x01\n" +
+	"\tdocuments\x18\x01 \x03(\v2\x14.rerankd.v1.DocumentR\tdocuments\x12\x14\n" +
+	"\x05index\x18\x02 \x03(\x05R\x05index\"\xbf\x01\n" +
 	"\x14RerankStreamResponse\x120\n" +
 	"\x06scores\x18\x01 \x01(\v2\x16.rerankd.v1.ScoreChunkH\x00R\x06scores\x122\n" +
 	"\bsnapshot\x18\x02 \x01(\v2\x14.rerankd.v1.SnapshotH\x00R\bsnapshot\x126\n" +
 	"\asummary\x18\x03 \x01(\v2\x1a.rerankd.v1.RerankResponseH\x00R\asummaryB\t\n" +
-	"\amessage\"8\n" +
+	"\amessage\"\xd2\x01\n" +
 	"\n" +
 	"ScoreChunk\x12\x14\n" +
 	"\x05index\x18\x01 \x03(\x05R\x05index\x12\x14\n" +
-	"\x05score\x18\x02 \x03(\x02R\x05score\"r\n" +
+	"\x05score\x18\x02 \x03(\x02R\x05score\x12\x14\n" +
+	"\x05logit\x18\x03 \x03(\x02R\x05logit\x12%\n" +
+	"\x0edropped_tokens\x18\x04 \x03(\x05R\rdroppedTokens\x12/\n" +
+	"\bpassages\x18\x05 \x03(\v2\x13.rerankd.v1.PassageR\bpassages\x12*\n" +
+	"\x05model\x18\x06 \x01(\v2\x14.rerankd.v1.ModelRefR\x05model\"r\n" +
 	"\bSnapshot\x122\n" +
 	"\aresults\x18\x01 \x03(\v2\x18.rerankd.v1.RerankResultR\aresults\x12\x1a\n" +
 	"\breceived\x18\x02 \x01(\x05R\breceived\x12\x16\n" +
@@ -3433,43 +3503,45 @@ var file_rerankd_v1_rerank_service_proto_depIdxs = []int32{
 	21, // 24: rerankd.v1.RerankStreamResponse.scores:type_name -> rerankd.v1.ScoreChunk
 	22, // 25: rerankd.v1.RerankStreamResponse.snapshot:type_name -> rerankd.v1.Snapshot
 	11, // 26: rerankd.v1.RerankStreamResponse.summary:type_name -> rerankd.v1.RerankResponse
-	12, // 27: rerankd.v1.Snapshot.results:type_name -> rerankd.v1.RerankResult
-	10, // 28: rerankd.v1.RerankBatchRequest.requests:type_name -> rerankd.v1.RerankRequest
-	8,  // 29: rerankd.v1.RerankBatchRequest.shared_documents:type_name -> rerankd.v1.Document
-	9,  // 30: rerankd.v1.RerankBatchRequest.options:type_name -> rerankd.v1.RerankOptions
-	25, // 31: rerankd.v1.RerankBatchResponse.results:type_name -> rerankd.v1.RerankBatchResult
-	11, // 32: rerankd.v1.RerankBatchResult.response:type_name -> rerankd.v1.RerankResponse
-	26, // 33: rerankd.v1.RerankBatchResult.error:type_name -> rerankd.v1.RerankError
-	36, // 34: rerankd.v1.StatusResponse.uptime_duration:type_name -> google.protobuf.Duration
-	29, // 35: rerankd.v1.StatusResponse.limits:type_name -> rerankd.v1.Limits
-	30, // 36: rerankd.v1.StatusResponse.queue:type_name -> rerankd.v1.QueueStatus
-	31, // 37: rerankd.v1.StatusResponse.models:type_name -> rerankd.v1.ModelStatus
-	36, // 38: rerankd.v1.Limits.max_request_duration:type_name -> google.protobuf.Duration
-	36, // 39: rerankd.v1.QueueStatus.oldest_wait_duration:type_name -> google.protobuf.Duration
-	6,  // 40: rerankd.v1.ModelStatus.state:type_name -> rerankd.v1.ModelState
-	37, // 41: rerankd.v1.ModelStatus.load_time:type_name -> google.protobuf.Timestamp
-	32, // 42: rerankd.v1.ModelStatus.stages:type_name -> rerankd.v1.StageDuration
-	7,  // 43: rerankd.v1.StageDuration.stage:type_name -> rerankd.v1.WarmupStage
-	36, // 44: rerankd.v1.StageDuration.duration:type_name -> google.protobuf.Duration
-	36, // 45: rerankd.v1.WarmupRequest.timeout:type_name -> google.protobuf.Duration
-	7,  // 46: rerankd.v1.WarmupResponse.stage:type_name -> rerankd.v1.WarmupStage
-	31, // 47: rerankd.v1.WarmupResponse.status:type_name -> rerankd.v1.ModelStatus
-	36, // 48: rerankd.v1.WarmupResponse.elapsed_duration:type_name -> google.protobuf.Duration
-	10, // 49: rerankd.v1.RerankService.Rerank:input_type -> rerankd.v1.RerankRequest
-	17, // 50: rerankd.v1.RerankService.RerankStream:input_type -> rerankd.v1.RerankStreamRequest
-	23, // 51: rerankd.v1.RerankService.RerankBatch:input_type -> rerankd.v1.RerankBatchRequest
-	27, // 52: rerankd.v1.RerankService.Status:input_type -> rerankd.v1.StatusRequest
-	33, // 53: rerankd.v1.RerankService.Warmup:input_type -> rerankd.v1.WarmupRequest
-	11, // 54: rerankd.v1.RerankService.Rerank:output_type -> rerankd.v1.RerankResponse
-	20, // 55: rerankd.v1.RerankService.RerankStream:output_type -> rerankd.v1.RerankStreamResponse
-	24, // 56: rerankd.v1.RerankService.RerankBatch:output_type -> rerankd.v1.RerankBatchResponse
-	28, // 57: rerankd.v1.RerankService.Status:output_type -> rerankd.v1.StatusResponse
-	34, // 58: rerankd.v1.RerankService.Warmup:output_type -> rerankd.v1.WarmupResponse
-	54, // [54:59] is the sub-list for method output_type
-	49, // [49:54] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	13, // 27: rerankd.v1.ScoreChunk.passages:type_name -> rerankd.v1.Passage
+	14, // 28: rerankd.v1.ScoreChunk.model:type_name -> rerankd.v1.ModelRef
+	12, // 29: rerankd.v1.Snapshot.results:type_name -> rerankd.v1.RerankResult
+	10, // 30: rerankd.v1.RerankBatchRequest.requests:type_name -> rerankd.v1.RerankRequest
+	8,  // 31: rerankd.v1.RerankBatchRequest.shared_documents:type_name -> rerankd.v1.Document
+	9,  // 32: rerankd.v1.RerankBatchRequest.options:type_name -> rerankd.v1.RerankOptions
+	25, // 33: rerankd.v1.RerankBatchResponse.results:type_name -> rerankd.v1.RerankBatchResult
+	11, // 34: rerankd.v1.RerankBatchResult.response:type_name -> rerankd.v1.RerankResponse
+	26, // 35: rerankd.v1.RerankBatchResult.error:type_name -> rerankd.v1.RerankError
+	36, // 36: rerankd.v1.StatusResponse.uptime_duration:type_name -> google.protobuf.Duration
+	29, // 37: rerankd.v1.StatusResponse.limits:type_name -> rerankd.v1.Limits
+	30, // 38: rerankd.v1.StatusResponse.queue:type_name -> rerankd.v1.QueueStatus
+	31, // 39: rerankd.v1.StatusResponse.models:type_name -> rerankd.v1.ModelStatus
+	36, // 40: rerankd.v1.Limits.max_request_duration:type_name -> google.protobuf.Duration
+	36, // 41: rerankd.v1.QueueStatus.oldest_wait_duration:type_name -> google.protobuf.Duration
+	6,  // 42: rerankd.v1.ModelStatus.state:type_name -> rerankd.v1.ModelState
+	37, // 43: rerankd.v1.ModelStatus.load_time:type_name -> google.protobuf.Timestamp
+	32, // 44: rerankd.v1.ModelStatus.stages:type_name -> rerankd.v1.StageDuration
+	7,  // 45: rerankd.v1.StageDuration.stage:type_name -> rerankd.v1.WarmupStage
+	36, // 46: rerankd.v1.StageDuration.duration:type_name -> google.protobuf.Duration
+	36, // 47: rerankd.v1.WarmupRequest.timeout:type_name -> google.protobuf.Duration
+	7,  // 48: rerankd.v1.WarmupResponse.stage:type_name -> rerankd.v1.WarmupStage
+	31, // 49: rerankd.v1.WarmupResponse.status:type_name -> rerankd.v1.ModelStatus
+	36, // 50: rerankd.v1.WarmupResponse.elapsed_duration:type_name -> google.protobuf.Duration
+	10, // 51: rerankd.v1.RerankService.Rerank:input_type -> rerankd.v1.RerankRequest
+	17, // 52: rerankd.v1.RerankService.RerankStream:input_type -> rerankd.v1.RerankStreamRequest
+	23, // 53: rerankd.v1.RerankService.RerankBatch:input_type -> rerankd.v1.RerankBatchRequest
+	27, // 54: rerankd.v1.RerankService.Status:input_type -> rerankd.v1.StatusRequest
+	33, // 55: rerankd.v1.RerankService.Warmup:input_type -> rerankd.v1.WarmupRequest
+	11, // 56: rerankd.v1.RerankService.Rerank:output_type -> rerankd.v1.RerankResponse
+	20, // 57: rerankd.v1.RerankService.RerankStream:output_type -> rerankd.v1.RerankStreamResponse
+	24, // 58: rerankd.v1.RerankService.RerankBatch:output_type -> rerankd.v1.RerankBatchResponse
+	28, // 59: rerankd.v1.RerankService.Status:output_type -> rerankd.v1.StatusResponse
+	34, // 60: rerankd.v1.RerankService.Warmup:output_type -> rerankd.v1.WarmupResponse
+	56, // [56:61] is the sub-list for method output_type
+	51, // [51:56] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_rerankd_v1_rerank_service_proto_init() }

@@ -22,6 +22,7 @@ private static final long serialVersionUID = 0L;
   }
   private DocumentChunk() {
     documents_ = java.util.Collections.emptyList();
+    index_ = emptyIntList();
   }
 
   @java.lang.Override
@@ -125,6 +126,69 @@ private static final long serialVersionUID = 0L;
     return documents_.get(index);
   }
 
+  public static final int INDEX_FIELD_NUMBER = 2;
+  @SuppressWarnings("serial")
+  private com.google.protobuf.Internal.IntList index_ =
+      emptyIntList();
+  /**
+   * <pre>
+   * The index of each document, for a caller that goes on with what an interrupted stream left unscored:
+   * results, scores and errors then name documents by these indexes. Empty, the default, counts on from
+   * the last index of the chunk before, from 0 in the first chunk. Otherwise there is one for each
+   * document, from 0 to 2,147,483,647, and they ascend over the whole stream without repeating; else the
+   * call fails with INVALID_ARGUMENT, reason INVALID_REQUEST. max_scored_documents counts documents of
+   * this stream, whatever their index.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated int32 index = 2;</code>
+   * @return A list containing the index.
+   */
+  @java.lang.Override
+  public java.util.List<java.lang.Integer>
+      getIndexList() {
+    return index_;
+  }
+  /**
+   * <pre>
+   * The index of each document, for a caller that goes on with what an interrupted stream left unscored:
+   * results, scores and errors then name documents by these indexes. Empty, the default, counts on from
+   * the last index of the chunk before, from 0 in the first chunk. Otherwise there is one for each
+   * document, from 0 to 2,147,483,647, and they ascend over the whole stream without repeating; else the
+   * call fails with INVALID_ARGUMENT, reason INVALID_REQUEST. max_scored_documents counts documents of
+   * this stream, whatever their index.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated int32 index = 2;</code>
+   * @return The count of index.
+   */
+  public int getIndexCount() {
+    return index_.size();
+  }
+  /**
+   * <pre>
+   * The index of each document, for a caller that goes on with what an interrupted stream left unscored:
+   * results, scores and errors then name documents by these indexes. Empty, the default, counts on from
+   * the last index of the chunk before, from 0 in the first chunk. Otherwise there is one for each
+   * document, from 0 to 2,147,483,647, and they ascend over the whole stream without repeating; else the
+   * call fails with INVALID_ARGUMENT, reason INVALID_REQUEST. max_scored_documents counts documents of
+   * this stream, whatever their index.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated int32 index = 2;</code>
+   * @param index The index of the element to return.
+   * @return The index at the given index.
+   */
+  public int getIndex(int index) {
+    return index_.getInt(index);
+  }
+  private int indexMemoizedSerializedSize = -1;
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -139,8 +203,16 @@ private static final long serialVersionUID = 0L;
   @java.lang.Override
   public void writeTo(com.google.protobuf.CodedOutputStream output)
                       throws java.io.IOException {
+    getSerializedSize();
     for (int i = 0; i < documents_.size(); i++) {
       output.writeMessage(1, documents_.get(i));
+    }
+    if (getIndexList().size() > 0) {
+      output.writeUInt32NoTag(18);
+      output.writeUInt32NoTag(indexMemoizedSerializedSize);
+    }
+    for (int i = 0; i < index_.size(); i++) {
+      output.writeInt32NoTag(index_.getInt(i));
     }
     getUnknownFields().writeTo(output);
   }
@@ -154,6 +226,20 @@ private static final long serialVersionUID = 0L;
     for (int i = 0; i < documents_.size(); i++) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(1, documents_.get(i));
+    }
+    {
+      int dataSize = 0;
+      for (int i = 0; i < index_.size(); i++) {
+        dataSize += com.google.protobuf.CodedOutputStream
+          .computeInt32SizeNoTag(index_.getInt(i));
+      }
+      size += dataSize;
+      if (!getIndexList().isEmpty()) {
+        size += 1;
+        size += com.google.protobuf.CodedOutputStream
+            .computeInt32SizeNoTag(dataSize);
+      }
+      indexMemoizedSerializedSize = dataSize;
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -172,6 +258,8 @@ private static final long serialVersionUID = 0L;
 
     if (!getDocumentsList()
         .equals(other.getDocumentsList())) return false;
+    if (!getIndexList()
+        .equals(other.getIndexList())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -186,6 +274,10 @@ private static final long serialVersionUID = 0L;
     if (getDocumentsCount() > 0) {
       hash = (37 * hash) + DOCUMENTS_FIELD_NUMBER;
       hash = (53 * hash) + getDocumentsList().hashCode();
+    }
+    if (getIndexCount() > 0) {
+      hash = (37 * hash) + INDEX_FIELD_NUMBER;
+      hash = (53 * hash) + getIndexList().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -329,6 +421,7 @@ private static final long serialVersionUID = 0L;
         documentsBuilder_.clear();
       }
       bitField0_ = (bitField0_ & ~0x00000001);
+      index_ = emptyIntList();
       return this;
     }
 
@@ -375,6 +468,10 @@ private static final long serialVersionUID = 0L;
 
     private void buildPartial0(io.rerankd.v1.DocumentChunk result) {
       int from_bitField0_ = bitField0_;
+      if (((from_bitField0_ & 0x00000002) != 0)) {
+        index_.makeImmutable();
+        result.index_ = index_;
+      }
     }
 
     @java.lang.Override
@@ -447,6 +544,17 @@ private static final long serialVersionUID = 0L;
           }
         }
       }
+      if (!other.index_.isEmpty()) {
+        if (index_.isEmpty()) {
+          index_ = other.index_;
+          index_.makeImmutable();
+          bitField0_ |= 0x00000002;
+        } else {
+          ensureIndexIsMutable();
+          index_.addAll(other.index_);
+        }
+        onChanged();
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -486,6 +594,22 @@ private static final long serialVersionUID = 0L;
               }
               break;
             } // case 10
+            case 16: {
+              int v = input.readInt32();
+              ensureIndexIsMutable();
+              index_.addInt(v);
+              break;
+            } // case 16
+            case 18: {
+              int length = input.readRawVarint32();
+              int limit = input.pushLimit(length);
+              ensureIndexIsMutable();
+              while (input.getBytesUntilLimit() > 0) {
+                index_.addInt(input.readInt32());
+              }
+              input.popLimit(limit);
+              break;
+            } // case 18
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -885,6 +1009,167 @@ private static final long serialVersionUID = 0L;
         documents_ = null;
       }
       return documentsBuilder_;
+    }
+
+    private com.google.protobuf.Internal.IntList index_ = emptyIntList();
+    private void ensureIndexIsMutable() {
+      if (!index_.isModifiable()) {
+        index_ = makeMutableCopy(index_);
+      }
+      bitField0_ |= 0x00000002;
+    }
+    /**
+     * <pre>
+     * The index of each document, for a caller that goes on with what an interrupted stream left unscored:
+     * results, scores and errors then name documents by these indexes. Empty, the default, counts on from
+     * the last index of the chunk before, from 0 in the first chunk. Otherwise there is one for each
+     * document, from 0 to 2,147,483,647, and they ascend over the whole stream without repeating; else the
+     * call fails with INVALID_ARGUMENT, reason INVALID_REQUEST. max_scored_documents counts documents of
+     * this stream, whatever their index.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated int32 index = 2;</code>
+     * @return A list containing the index.
+     */
+    public java.util.List<java.lang.Integer>
+        getIndexList() {
+      index_.makeImmutable();
+      return index_;
+    }
+    /**
+     * <pre>
+     * The index of each document, for a caller that goes on with what an interrupted stream left unscored:
+     * results, scores and errors then name documents by these indexes. Empty, the default, counts on from
+     * the last index of the chunk before, from 0 in the first chunk. Otherwise there is one for each
+     * document, from 0 to 2,147,483,647, and they ascend over the whole stream without repeating; else the
+     * call fails with INVALID_ARGUMENT, reason INVALID_REQUEST. max_scored_documents counts documents of
+     * this stream, whatever their index.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated int32 index = 2;</code>
+     * @return The count of index.
+     */
+    public int getIndexCount() {
+      return index_.size();
+    }
+    /**
+     * <pre>
+     * The index of each document, for a caller that goes on with what an interrupted stream left unscored:
+     * results, scores and errors then name documents by these indexes. Empty, the default, counts on from
+     * the last index of the chunk before, from 0 in the first chunk. Otherwise there is one for each
+     * document, from 0 to 2,147,483,647, and they ascend over the whole stream without repeating; else the
+     * call fails with INVALID_ARGUMENT, reason INVALID_REQUEST. max_scored_documents counts documents of
+     * this stream, whatever their index.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated int32 index = 2;</code>
+     * @param index The index of the element to return.
+     * @return The index at the given index.
+     */
+    public int getIndex(int index) {
+      return index_.getInt(index);
+    }
+    /**
+     * <pre>
+     * The index of each document, for a caller that goes on with what an interrupted stream left unscored:
+     * results, scores and errors then name documents by these indexes. Empty, the default, counts on from
+     * the last index of the chunk before, from 0 in the first chunk. Otherwise there is one for each
+     * document, from 0 to 2,147,483,647, and they ascend over the whole stream without repeating; else the
+     * call fails with INVALID_ARGUMENT, reason INVALID_REQUEST. max_scored_documents counts documents of
+     * this stream, whatever their index.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated int32 index = 2;</code>
+     * @param index The index to set the value at.
+     * @param value The index to set.
+     * @return This builder for chaining.
+     */
+    public Builder setIndex(
+        int index, int value) {
+
+      ensureIndexIsMutable();
+      index_.setInt(index, value);
+      bitField0_ |= 0x00000002;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The index of each document, for a caller that goes on with what an interrupted stream left unscored:
+     * results, scores and errors then name documents by these indexes. Empty, the default, counts on from
+     * the last index of the chunk before, from 0 in the first chunk. Otherwise there is one for each
+     * document, from 0 to 2,147,483,647, and they ascend over the whole stream without repeating; else the
+     * call fails with INVALID_ARGUMENT, reason INVALID_REQUEST. max_scored_documents counts documents of
+     * this stream, whatever their index.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated int32 index = 2;</code>
+     * @param value The index to add.
+     * @return This builder for chaining.
+     */
+    public Builder addIndex(int value) {
+
+      ensureIndexIsMutable();
+      index_.addInt(value);
+      bitField0_ |= 0x00000002;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The index of each document, for a caller that goes on with what an interrupted stream left unscored:
+     * results, scores and errors then name documents by these indexes. Empty, the default, counts on from
+     * the last index of the chunk before, from 0 in the first chunk. Otherwise there is one for each
+     * document, from 0 to 2,147,483,647, and they ascend over the whole stream without repeating; else the
+     * call fails with INVALID_ARGUMENT, reason INVALID_REQUEST. max_scored_documents counts documents of
+     * this stream, whatever their index.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated int32 index = 2;</code>
+     * @param values The index to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllIndex(
+        java.lang.Iterable<? extends java.lang.Integer> values) {
+      ensureIndexIsMutable();
+      com.google.protobuf.AbstractMessageLite.Builder.addAll(
+          values, index_);
+      bitField0_ |= 0x00000002;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The index of each document, for a caller that goes on with what an interrupted stream left unscored:
+     * results, scores and errors then name documents by these indexes. Empty, the default, counts on from
+     * the last index of the chunk before, from 0 in the first chunk. Otherwise there is one for each
+     * document, from 0 to 2,147,483,647, and they ascend over the whole stream without repeating; else the
+     * call fails with INVALID_ARGUMENT, reason INVALID_REQUEST. max_scored_documents counts documents of
+     * this stream, whatever their index.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated int32 index = 2;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearIndex() {
+      index_ = emptyIntList();
+      bitField0_ = (bitField0_ & ~0x00000002);
+      onChanged();
+      return this;
     }
     @java.lang.Override
     public final Builder setUnknownFields(

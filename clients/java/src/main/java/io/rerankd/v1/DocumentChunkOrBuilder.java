@@ -71,4 +71,54 @@ public interface DocumentChunkOrBuilder extends
    */
   io.rerankd.v1.DocumentOrBuilder getDocumentsOrBuilder(
       int index);
+
+  /**
+   * <pre>
+   * The index of each document, for a caller that goes on with what an interrupted stream left unscored:
+   * results, scores and errors then name documents by these indexes. Empty, the default, counts on from
+   * the last index of the chunk before, from 0 in the first chunk. Otherwise there is one for each
+   * document, from 0 to 2,147,483,647, and they ascend over the whole stream without repeating; else the
+   * call fails with INVALID_ARGUMENT, reason INVALID_REQUEST. max_scored_documents counts documents of
+   * this stream, whatever their index.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated int32 index = 2;</code>
+   * @return A list containing the index.
+   */
+  java.util.List<java.lang.Integer> getIndexList();
+  /**
+   * <pre>
+   * The index of each document, for a caller that goes on with what an interrupted stream left unscored:
+   * results, scores and errors then name documents by these indexes. Empty, the default, counts on from
+   * the last index of the chunk before, from 0 in the first chunk. Otherwise there is one for each
+   * document, from 0 to 2,147,483,647, and they ascend over the whole stream without repeating; else the
+   * call fails with INVALID_ARGUMENT, reason INVALID_REQUEST. max_scored_documents counts documents of
+   * this stream, whatever their index.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated int32 index = 2;</code>
+   * @return The count of index.
+   */
+  int getIndexCount();
+  /**
+   * <pre>
+   * The index of each document, for a caller that goes on with what an interrupted stream left unscored:
+   * results, scores and errors then name documents by these indexes. Empty, the default, counts on from
+   * the last index of the chunk before, from 0 in the first chunk. Otherwise there is one for each
+   * document, from 0 to 2,147,483,647, and they ascend over the whole stream without repeating; else the
+   * call fails with INVALID_ARGUMENT, reason INVALID_REQUEST. max_scored_documents counts documents of
+   * this stream, whatever their index.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated int32 index = 2;</code>
+   * @param index The index of the element to return.
+   * @return The index at the given index.
+   */
+  int getIndex(int index);
 }

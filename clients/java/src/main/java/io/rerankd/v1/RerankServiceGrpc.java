@@ -254,7 +254,8 @@ public final class RerankServiceGrpc {
      * STREAM_PROTOCOL.
      * The server stops reading while Limits.stream_window_documents documents wait for a score, so the
      * caller has to read responses while it writes; a caller that only writes can block itself. A stream
-     * is never retried by gRPC: after a failure the caller sends it again.
+     * is never retried by gRPC. With STREAM_EMIT_SCORES a caller knows what is scored and can send the rest
+     * in a new stream, under the old indexes (DocumentChunk.index); the clients of this project do so.
      * </pre>
      */
     default io.grpc.stub.StreamObserver<io.rerankd.v1.RerankStreamRequest> rerankStream(
@@ -364,7 +365,8 @@ public final class RerankServiceGrpc {
      * STREAM_PROTOCOL.
      * The server stops reading while Limits.stream_window_documents documents wait for a score, so the
      * caller has to read responses while it writes; a caller that only writes can block itself. A stream
-     * is never retried by gRPC: after a failure the caller sends it again.
+     * is never retried by gRPC. With STREAM_EMIT_SCORES a caller knows what is scored and can send the rest
+     * in a new stream, under the old indexes (DocumentChunk.index); the clients of this project do so.
      * </pre>
      */
     public io.grpc.stub.StreamObserver<io.rerankd.v1.RerankStreamRequest> rerankStream(

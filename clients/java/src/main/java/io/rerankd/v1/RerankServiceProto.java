@@ -214,105 +214,108 @@ public final class RerankServiceProto {
       "ns\030\002 \001(\0132\031.rerankd.v1.RerankOptions\022$\n\004e" +
       "mit\030\003 \001(\0162\026.rerankd.v1.StreamEmit\0224\n\021sna" +
       "pshot_interval\030\004 \001(\0132\031.google.protobuf.D" +
-      "uration\"8\n\rDocumentChunk\022\'\n\tdocuments\030\001 " +
-      "\003(\0132\024.rerankd.v1.Document\"\244\001\n\024RerankStre" +
-      "amResponse\022(\n\006scores\030\001 \001(\0132\026.rerankd.v1." +
-      "ScoreChunkH\000\022(\n\010snapshot\030\002 \001(\0132\024.rerankd" +
-      ".v1.SnapshotH\000\022-\n\007summary\030\003 \001(\0132\032.rerank" +
-      "d.v1.RerankResponseH\000B\t\n\007message\"*\n\nScor" +
-      "eChunk\022\r\n\005index\030\001 \003(\005\022\r\n\005score\030\002 \003(\002\"W\n\010" +
-      "Snapshot\022)\n\007results\030\001 \003(\0132\030.rerankd.v1.R" +
-      "erankResult\022\020\n\010received\030\002 \001(\005\022\016\n\006scored\030" +
-      "\003 \001(\005\"\235\001\n\022RerankBatchRequest\022+\n\010requests" +
-      "\030\001 \003(\0132\031.rerankd.v1.RerankRequest\022.\n\020sha" +
-      "red_documents\030\002 \003(\0132\024.rerankd.v1.Documen" +
-      "t\022*\n\007options\030\003 \001(\0132\031.rerankd.v1.RerankOp" +
-      "tions\"E\n\023RerankBatchResponse\022.\n\007results\030" +
-      "\001 \003(\0132\035.rerankd.v1.RerankBatchResult\"w\n\021" +
-      "RerankBatchResult\022.\n\010response\030\001 \001(\0132\032.re" +
-      "rankd.v1.RerankResponseH\000\022(\n\005error\030\002 \001(\013" +
-      "2\027.rerankd.v1.RerankErrorH\000B\010\n\006result\".\n" +
-      "\013RerankError\022\016\n\006reason\030\001 \001(\t\022\017\n\007message\030" +
-      "\002 \001(\t\"\017\n\rStatusRequest\"\366\001\n\016StatusRespons" +
-      "e\022\017\n\007version\030\001 \001(\t\022\023\n\013api_package\030\002 \001(\t\022" +
-      "2\n\017uptime_duration\030\003 \001(\0132\031.google.protob" +
-      "uf.Duration\022\"\n\006limits\030\004 \001(\0132\022.rerankd.v1" +
-      ".Limits\022&\n\005queue\030\005 \001(\0132\027.rerankd.v1.Queu" +
-      "eStatus\022\'\n\006models\030\006 \003(\0132\027.rerankd.v1.Mod" +
-      "elStatus\022\025\n\rdefault_model\030\007 \001(\t\"\360\002\n\006Limi" +
-      "ts\022\025\n\rmax_documents\030\001 \001(\005\022\031\n\021max_receive" +
-      "_bytes\030\002 \001(\003\022\027\n\017max_chunk_bytes\030\003 \001(\003\022\027\n" +
-      "\017max_query_bytes\030\004 \001(\003\022\032\n\022max_document_b" +
-      "ytes\030\005 \001(\003\022\032\n\022max_batch_requests\030\006 \001(\005\022\037" +
-      "\n\027stream_window_documents\030\007 \001(\005\022\031\n\021max_q" +
-      "ueued_tokens\030\010 \001(\003\0227\n\024max_request_durati" +
-      "on\030\t \001(\0132\031.google.protobuf.Duration\022\033\n\023m" +
-      "ax_document_fields\030\n \001(\005\022\032\n\022max_stream_r" +
-      "esults\030\013 \001(\005\022\034\n\024max_snapshot_results\030\014 \001" +
-      "(\005\"i\n\013QueueStatus\022\021\n\tdocuments\030\001 \001(\003\022\016\n\006" +
-      "tokens\030\002 \001(\003\0227\n\024oldest_wait_duration\030\003 \001" +
-      "(\0132\031.google.protobuf.Duration\"\325\002\n\013ModelS" +
-      "tatus\022\n\n\002id\030\001 \001(\t\022\017\n\007aliases\030\002 \003(\t\022\020\n\010re" +
-      "vision\030\003 \001(\t\022%\n\005state\030\004 \001(\0162\026.rerankd.v1" +
-      ".ModelState\022\017\n\007backend\030\005 \001(\t\022\016\n\006device\030\006" +
-      " \001(\t\022\020\n\010provider\030\007 \001(\t\022\021\n\tprecision\030\010 \001(" +
-      "\t\022-\n\tload_time\030\t \001(\0132\032.google.protobuf.T" +
-      "imestamp\022)\n\006stages\030\n \003(\0132\031.rerankd.v1.St" +
-      "ageDuration\022\024\n\014error_reason\030\013 \001(\t\022\025\n\rerr" +
-      "or_message\030\014 \001(\t\022\022\n\nmax_tokens\030\r \001(\005\022\017\n\007" +
-      "license\030\016 \001(\t\"d\n\rStageDuration\022&\n\005stage\030" +
-      "\001 \001(\0162\027.rerankd.v1.WarmupStage\022+\n\010durati" +
-      "on\030\002 \001(\0132\031.google.protobuf.Duration\"|\n\rW" +
-      "armupRequest\022\r\n\005model\030\001 \001(\t\022\026\n\016sample_qu" +
-      "eries\030\002 \003(\t\022\030\n\020sample_documents\030\003 \003(\t\022*\n" +
-      "\007timeout\030\004 \001(\0132\031.google.protobuf.Duratio" +
-      "n\"\270\001\n\016WarmupResponse\022&\n\005stage\030\001 \001(\0162\027.re" +
-      "rankd.v1.WarmupStage\022\020\n\010progress\030\002 \001(\002\022\016" +
-      "\n\006detail\030\003 \001(\t\022\'\n\006status\030\004 \001(\0132\027.rerankd" +
-      ".v1.ModelStatus\0223\n\020elapsed_duration\030\005 \001(" +
-      "\0132\031.google.protobuf.Duration*\251\001\n\014LongDoc" +
-      "ument\022\035\n\031LONG_DOCUMENT_UNSPECIFIED\020\000\022\036\n\032" +
-      "LONG_DOCUMENT_TRUNCATE_END\020\001\022 \n\034LONG_DOC" +
-      "UMENT_TRUNCATE_START\020\002\022\036\n\032LONG_DOCUMENT_" +
-      "BEST_PASSAGE\020\003\022\030\n\024LONG_DOCUMENT_REJECT\020\004" +
-      "*c\n\013FailureMode\022\034\n\030FAILURE_MODE_UNSPECIF" +
-      "IED\020\000\022\025\n\021FAILURE_MODE_FAIL\020\001\022\037\n\033FAILURE_" +
-      "MODE_ORIGINAL_ORDER\020\002*`\n\014DeadlineMode\022\035\n" +
-      "\031DEADLINE_MODE_UNSPECIFIED\020\000\022\026\n\022DEADLINE" +
-      "_MODE_FAIL\020\001\022\031\n\025DEADLINE_MODE_PARTIAL\020\002*" +
-      "Q\n\010Priority\022\030\n\024PRIORITY_UNSPECIFIED\020\000\022\030\n" +
-      "\024PRIORITY_INTERACTIVE\020\001\022\021\n\rPRIORITY_BULK" +
-      "\020\002*z\n\nStreamEmit\022\033\n\027STREAM_EMIT_UNSPECIF" +
-      "IED\020\000\022\034\n\030STREAM_EMIT_SUMMARY_ONLY\020\001\022\026\n\022S" +
-      "TREAM_EMIT_SCORES\020\002\022\031\n\025STREAM_EMIT_SNAPS" +
-      "HOTS\020\003*f\n\007Outcome\022\027\n\023OUTCOME_UNSPECIFIED" +
-      "\020\000\022\024\n\020OUTCOME_RERANKED\020\001\022\023\n\017OUTCOME_PART" +
-      "IAL\020\002\022\027\n\023OUTCOME_PASSTHROUGH\020\003*\300\001\n\nModel" +
-      "State\022\033\n\027MODEL_STATE_UNSPECIFIED\020\000\022\030\n\024MO" +
-      "DEL_STATE_UNLOADED\020\001\022\027\n\023MODEL_STATE_LOAD" +
-      "ING\020\002\022\027\n\023MODEL_STATE_WARMING\020\003\022\026\n\022MODEL_" +
-      "STATE_ACTIVE\020\004\022\026\n\022MODEL_STATE_FAILED\020\005\022\031" +
-      "\n\025MODEL_STATE_UNLOADING\020\006*\216\002\n\013WarmupStag" +
-      "e\022\034\n\030WARMUP_STAGE_UNSPECIFIED\020\000\022\030\n\024WARMU" +
-      "P_STAGE_RESOLVE\020\001\022\031\n\025WARMUP_STAGE_DOWNLO" +
-      "AD\020\002\022\027\n\023WARMUP_STAGE_VERIFY\020\003\022\030\n\024WARMUP_" +
-      "STAGE_SESSION\020\004\022\027\n\023WARMUP_STAGE_SHAPES\020\005" +
-      "\022\027\n\023WARMUP_STAGE_GOLDEN\020\006\022\030\n\024WARMUP_STAG" +
-      "E_SAMPLES\020\007\022\026\n\022WARMUP_STAGE_PROBE\020\010\022\025\n\021W" +
-      "ARMUP_STAGE_DONE\020\t2\217\003\n\rRerankService\022D\n\006" +
-      "Rerank\022\031.rerankd.v1.RerankRequest\032\032.rera" +
-      "nkd.v1.RerankResponse\"\003\220\002\001\022U\n\014RerankStre" +
-      "am\022\037.rerankd.v1.RerankStreamRequest\032 .re" +
-      "rankd.v1.RerankStreamResponse(\0010\001\022S\n\013Rer" +
-      "ankBatch\022\036.rerankd.v1.RerankBatchRequest" +
-      "\032\037.rerankd.v1.RerankBatchResponse\"\003\220\002\001\022D" +
-      "\n\006Status\022\031.rerankd.v1.StatusRequest\032\032.re" +
-      "rankd.v1.StatusResponse\"\003\220\002\001\022F\n\006Warmup\022\031" +
-      ".rerankd.v1.WarmupRequest\032\032.rerankd.v1.W" +
-      "armupResponse\"\003\220\002\0020\001Ba\n\rio.rerankd.v1B\022R" +
-      "erankServiceProtoP\001Z:github.com/rerankd/" +
-      "rerankd/clients/go/rerankd/v1;rerankdv1b" +
-      "\006proto3"
+      "uration\"G\n\rDocumentChunk\022\'\n\tdocuments\030\001 " +
+      "\003(\0132\024.rerankd.v1.Document\022\r\n\005index\030\002 \003(\005" +
+      "\"\244\001\n\024RerankStreamResponse\022(\n\006scores\030\001 \001(" +
+      "\0132\026.rerankd.v1.ScoreChunkH\000\022(\n\010snapshot\030" +
+      "\002 \001(\0132\024.rerankd.v1.SnapshotH\000\022-\n\007summary" +
+      "\030\003 \001(\0132\032.rerankd.v1.RerankResponseH\000B\t\n\007" +
+      "message\"\235\001\n\nScoreChunk\022\r\n\005index\030\001 \003(\005\022\r\n" +
+      "\005score\030\002 \003(\002\022\r\n\005logit\030\003 \003(\002\022\026\n\016dropped_t" +
+      "okens\030\004 \003(\005\022%\n\010passages\030\005 \003(\0132\023.rerankd." +
+      "v1.Passage\022#\n\005model\030\006 \001(\0132\024.rerankd.v1.M" +
+      "odelRef\"W\n\010Snapshot\022)\n\007results\030\001 \003(\0132\030.r" +
+      "erankd.v1.RerankResult\022\020\n\010received\030\002 \001(\005" +
+      "\022\016\n\006scored\030\003 \001(\005\"\235\001\n\022RerankBatchRequest\022" +
+      "+\n\010requests\030\001 \003(\0132\031.rerankd.v1.RerankReq" +
+      "uest\022.\n\020shared_documents\030\002 \003(\0132\024.rerankd" +
+      ".v1.Document\022*\n\007options\030\003 \001(\0132\031.rerankd." +
+      "v1.RerankOptions\"E\n\023RerankBatchResponse\022" +
+      ".\n\007results\030\001 \003(\0132\035.rerankd.v1.RerankBatc" +
+      "hResult\"w\n\021RerankBatchResult\022.\n\010response" +
+      "\030\001 \001(\0132\032.rerankd.v1.RerankResponseH\000\022(\n\005" +
+      "error\030\002 \001(\0132\027.rerankd.v1.RerankErrorH\000B\010" +
+      "\n\006result\".\n\013RerankError\022\016\n\006reason\030\001 \001(\t\022" +
+      "\017\n\007message\030\002 \001(\t\"\017\n\rStatusRequest\"\366\001\n\016St" +
+      "atusResponse\022\017\n\007version\030\001 \001(\t\022\023\n\013api_pac" +
+      "kage\030\002 \001(\t\0222\n\017uptime_duration\030\003 \001(\0132\031.go" +
+      "ogle.protobuf.Duration\022\"\n\006limits\030\004 \001(\0132\022" +
+      ".rerankd.v1.Limits\022&\n\005queue\030\005 \001(\0132\027.rera" +
+      "nkd.v1.QueueStatus\022\'\n\006models\030\006 \003(\0132\027.rer" +
+      "ankd.v1.ModelStatus\022\025\n\rdefault_model\030\007 \001" +
+      "(\t\"\360\002\n\006Limits\022\025\n\rmax_documents\030\001 \001(\005\022\031\n\021" +
+      "max_receive_bytes\030\002 \001(\003\022\027\n\017max_chunk_byt" +
+      "es\030\003 \001(\003\022\027\n\017max_query_bytes\030\004 \001(\003\022\032\n\022max" +
+      "_document_bytes\030\005 \001(\003\022\032\n\022max_batch_reque" +
+      "sts\030\006 \001(\005\022\037\n\027stream_window_documents\030\007 \001" +
+      "(\005\022\031\n\021max_queued_tokens\030\010 \001(\003\0227\n\024max_req" +
+      "uest_duration\030\t \001(\0132\031.google.protobuf.Du" +
+      "ration\022\033\n\023max_document_fields\030\n \001(\005\022\032\n\022m" +
+      "ax_stream_results\030\013 \001(\005\022\034\n\024max_snapshot_" +
+      "results\030\014 \001(\005\"i\n\013QueueStatus\022\021\n\tdocument" +
+      "s\030\001 \001(\003\022\016\n\006tokens\030\002 \001(\003\0227\n\024oldest_wait_d" +
+      "uration\030\003 \001(\0132\031.google.protobuf.Duration" +
+      "\"\325\002\n\013ModelStatus\022\n\n\002id\030\001 \001(\t\022\017\n\007aliases\030" +
+      "\002 \003(\t\022\020\n\010revision\030\003 \001(\t\022%\n\005state\030\004 \001(\0162\026" +
+      ".rerankd.v1.ModelState\022\017\n\007backend\030\005 \001(\t\022" +
+      "\016\n\006device\030\006 \001(\t\022\020\n\010provider\030\007 \001(\t\022\021\n\tpre" +
+      "cision\030\010 \001(\t\022-\n\tload_time\030\t \001(\0132\032.google" +
+      ".protobuf.Timestamp\022)\n\006stages\030\n \003(\0132\031.re" +
+      "rankd.v1.StageDuration\022\024\n\014error_reason\030\013" +
+      " \001(\t\022\025\n\rerror_message\030\014 \001(\t\022\022\n\nmax_token" +
+      "s\030\r \001(\005\022\017\n\007license\030\016 \001(\t\"d\n\rStageDuratio" +
+      "n\022&\n\005stage\030\001 \001(\0162\027.rerankd.v1.WarmupStag" +
+      "e\022+\n\010duration\030\002 \001(\0132\031.google.protobuf.Du" +
+      "ration\"|\n\rWarmupRequest\022\r\n\005model\030\001 \001(\t\022\026" +
+      "\n\016sample_queries\030\002 \003(\t\022\030\n\020sample_documen" +
+      "ts\030\003 \003(\t\022*\n\007timeout\030\004 \001(\0132\031.google.proto" +
+      "buf.Duration\"\270\001\n\016WarmupResponse\022&\n\005stage" +
+      "\030\001 \001(\0162\027.rerankd.v1.WarmupStage\022\020\n\010progr" +
+      "ess\030\002 \001(\002\022\016\n\006detail\030\003 \001(\t\022\'\n\006status\030\004 \001(" +
+      "\0132\027.rerankd.v1.ModelStatus\0223\n\020elapsed_du" +
+      "ration\030\005 \001(\0132\031.google.protobuf.Duration*" +
+      "\251\001\n\014LongDocument\022\035\n\031LONG_DOCUMENT_UNSPEC" +
+      "IFIED\020\000\022\036\n\032LONG_DOCUMENT_TRUNCATE_END\020\001\022" +
+      " \n\034LONG_DOCUMENT_TRUNCATE_START\020\002\022\036\n\032LON" +
+      "G_DOCUMENT_BEST_PASSAGE\020\003\022\030\n\024LONG_DOCUME" +
+      "NT_REJECT\020\004*c\n\013FailureMode\022\034\n\030FAILURE_MO" +
+      "DE_UNSPECIFIED\020\000\022\025\n\021FAILURE_MODE_FAIL\020\001\022" +
+      "\037\n\033FAILURE_MODE_ORIGINAL_ORDER\020\002*`\n\014Dead" +
+      "lineMode\022\035\n\031DEADLINE_MODE_UNSPECIFIED\020\000\022" +
+      "\026\n\022DEADLINE_MODE_FAIL\020\001\022\031\n\025DEADLINE_MODE" +
+      "_PARTIAL\020\002*Q\n\010Priority\022\030\n\024PRIORITY_UNSPE" +
+      "CIFIED\020\000\022\030\n\024PRIORITY_INTERACTIVE\020\001\022\021\n\rPR" +
+      "IORITY_BULK\020\002*z\n\nStreamEmit\022\033\n\027STREAM_EM" +
+      "IT_UNSPECIFIED\020\000\022\034\n\030STREAM_EMIT_SUMMARY_" +
+      "ONLY\020\001\022\026\n\022STREAM_EMIT_SCORES\020\002\022\031\n\025STREAM" +
+      "_EMIT_SNAPSHOTS\020\003*f\n\007Outcome\022\027\n\023OUTCOME_" +
+      "UNSPECIFIED\020\000\022\024\n\020OUTCOME_RERANKED\020\001\022\023\n\017O" +
+      "UTCOME_PARTIAL\020\002\022\027\n\023OUTCOME_PASSTHROUGH\020" +
+      "\003*\300\001\n\nModelState\022\033\n\027MODEL_STATE_UNSPECIF" +
+      "IED\020\000\022\030\n\024MODEL_STATE_UNLOADED\020\001\022\027\n\023MODEL" +
+      "_STATE_LOADING\020\002\022\027\n\023MODEL_STATE_WARMING\020" +
+      "\003\022\026\n\022MODEL_STATE_ACTIVE\020\004\022\026\n\022MODEL_STATE" +
+      "_FAILED\020\005\022\031\n\025MODEL_STATE_UNLOADING\020\006*\216\002\n" +
+      "\013WarmupStage\022\034\n\030WARMUP_STAGE_UNSPECIFIED" +
+      "\020\000\022\030\n\024WARMUP_STAGE_RESOLVE\020\001\022\031\n\025WARMUP_S" +
+      "TAGE_DOWNLOAD\020\002\022\027\n\023WARMUP_STAGE_VERIFY\020\003" +
+      "\022\030\n\024WARMUP_STAGE_SESSION\020\004\022\027\n\023WARMUP_STA" +
+      "GE_SHAPES\020\005\022\027\n\023WARMUP_STAGE_GOLDEN\020\006\022\030\n\024" +
+      "WARMUP_STAGE_SAMPLES\020\007\022\026\n\022WARMUP_STAGE_P" +
+      "ROBE\020\010\022\025\n\021WARMUP_STAGE_DONE\020\t2\217\003\n\rRerank" +
+      "Service\022D\n\006Rerank\022\031.rerankd.v1.RerankReq" +
+      "uest\032\032.rerankd.v1.RerankResponse\"\003\220\002\001\022U\n" +
+      "\014RerankStream\022\037.rerankd.v1.RerankStreamR" +
+      "equest\032 .rerankd.v1.RerankStreamResponse" +
+      "(\0010\001\022S\n\013RerankBatch\022\036.rerankd.v1.RerankB" +
+      "atchRequest\032\037.rerankd.v1.RerankBatchResp" +
+      "onse\"\003\220\002\001\022D\n\006Status\022\031.rerankd.v1.StatusR" +
+      "equest\032\032.rerankd.v1.StatusResponse\"\003\220\002\001\022" +
+      "F\n\006Warmup\022\031.rerankd.v1.WarmupRequest\032\032.r" +
+      "erankd.v1.WarmupResponse\"\003\220\002\0020\001Ba\n\rio.re" +
+      "rankd.v1B\022RerankServiceProtoP\001Z:github.c" +
+      "om/rerankd/rerankd/clients/go/rerankd/v1" +
+      ";rerankdv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -392,7 +395,7 @@ public final class RerankServiceProto {
     internal_static_rerankd_v1_DocumentChunk_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_rerankd_v1_DocumentChunk_descriptor,
-        new java.lang.String[] { "Documents", });
+        new java.lang.String[] { "Documents", "Index", });
     internal_static_rerankd_v1_RerankStreamResponse_descriptor =
       getDescriptor().getMessageTypes().get(12);
     internal_static_rerankd_v1_RerankStreamResponse_fieldAccessorTable = new
@@ -404,7 +407,7 @@ public final class RerankServiceProto {
     internal_static_rerankd_v1_ScoreChunk_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_rerankd_v1_ScoreChunk_descriptor,
-        new java.lang.String[] { "Index", "Score", });
+        new java.lang.String[] { "Index", "Score", "Logit", "DroppedTokens", "Passages", "Model", });
     internal_static_rerankd_v1_Snapshot_descriptor =
       getDescriptor().getMessageTypes().get(14);
     internal_static_rerankd_v1_Snapshot_fieldAccessorTable = new

@@ -6,8 +6,9 @@ package io.rerankd.v1;
 
 /**
  * <pre>
- * ScoreChunk holds the scores of one micro-batch as two arrays of equal length, in no promised order.
- * Neither top_n nor min_score cuts it.
+ * ScoreChunk holds the scores of one micro-batch as arrays, in no promised order. Neither top_n nor
+ * min_score cuts it. With what the caller sent, all chunks of a stream tell as much as its summary would,
+ * so that a caller can go on after an interruption and rank by itself.
  * </pre>
  *
  * Protobuf type {@code rerankd.v1.ScoreChunk}
@@ -24,6 +25,9 @@ private static final long serialVersionUID = 0L;
   private ScoreChunk() {
     index_ = emptyIntList();
     score_ = emptyFloatList();
+    logit_ = emptyFloatList();
+    droppedTokens_ = emptyIntList();
+    passages_ = java.util.Collections.emptyList();
   }
 
   @java.lang.Override
@@ -46,6 +50,7 @@ private static final long serialVersionUID = 0L;
             io.rerankd.v1.ScoreChunk.class, io.rerankd.v1.ScoreChunk.Builder.class);
   }
 
+  private int bitField0_;
   public static final int INDEX_FIELD_NUMBER = 1;
   @SuppressWarnings("serial")
   private com.google.protobuf.Internal.IntList index_ =
@@ -142,6 +147,231 @@ private static final long serialVersionUID = 0L;
   }
   private int scoreMemoizedSerializedSize = -1;
 
+  public static final int LOGIT_FIELD_NUMBER = 3;
+  @SuppressWarnings("serial")
+  private com.google.protobuf.Internal.FloatList logit_ =
+      emptyFloatList();
+  /**
+   * <pre>
+   * The logit of the document at the same place in `index`; it orders scores that a sigmoid rounded to the
+   * same number. Empty where the model tells no logits.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated float logit = 3;</code>
+   * @return A list containing the logit.
+   */
+  @java.lang.Override
+  public java.util.List<java.lang.Float>
+      getLogitList() {
+    return logit_;
+  }
+  /**
+   * <pre>
+   * The logit of the document at the same place in `index`; it orders scores that a sigmoid rounded to the
+   * same number. Empty where the model tells no logits.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated float logit = 3;</code>
+   * @return The count of logit.
+   */
+  public int getLogitCount() {
+    return logit_.size();
+  }
+  /**
+   * <pre>
+   * The logit of the document at the same place in `index`; it orders scores that a sigmoid rounded to the
+   * same number. Empty where the model tells no logits.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated float logit = 3;</code>
+   * @param index The index of the element to return.
+   * @return The logit at the given index.
+   */
+  public float getLogit(int index) {
+    return logit_.getFloat(index);
+  }
+  private int logitMemoizedSerializedSize = -1;
+
+  public static final int DROPPED_TOKENS_FIELD_NUMBER = 4;
+  @SuppressWarnings("serial")
+  private com.google.protobuf.Internal.IntList droppedTokens_ =
+      emptyIntList();
+  /**
+   * <pre>
+   * Tokens of the document at the same place in `index` that were not scored. Empty when nothing was
+   * dropped from any document of this chunk.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated int32 dropped_tokens = 4;</code>
+   * @return A list containing the droppedTokens.
+   */
+  @java.lang.Override
+  public java.util.List<java.lang.Integer>
+      getDroppedTokensList() {
+    return droppedTokens_;
+  }
+  /**
+   * <pre>
+   * Tokens of the document at the same place in `index` that were not scored. Empty when nothing was
+   * dropped from any document of this chunk.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated int32 dropped_tokens = 4;</code>
+   * @return The count of droppedTokens.
+   */
+  public int getDroppedTokensCount() {
+    return droppedTokens_.size();
+  }
+  /**
+   * <pre>
+   * Tokens of the document at the same place in `index` that were not scored. Empty when nothing was
+   * dropped from any document of this chunk.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated int32 dropped_tokens = 4;</code>
+   * @param index The index of the element to return.
+   * @return The droppedTokens at the given index.
+   */
+  public int getDroppedTokens(int index) {
+    return droppedTokens_.getInt(index);
+  }
+  private int droppedTokensMemoizedSerializedSize = -1;
+
+  public static final int PASSAGES_FIELD_NUMBER = 5;
+  @SuppressWarnings("serial")
+  private java.util.List<io.rerankd.v1.Passage> passages_;
+  /**
+   * <pre>
+   * The best passage of the document at the same place in `index`. Empty without
+   * LONG_DOCUMENT_BEST_PASSAGE.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+   */
+  @java.lang.Override
+  public java.util.List<io.rerankd.v1.Passage> getPassagesList() {
+    return passages_;
+  }
+  /**
+   * <pre>
+   * The best passage of the document at the same place in `index`. Empty without
+   * LONG_DOCUMENT_BEST_PASSAGE.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+   */
+  @java.lang.Override
+  public java.util.List<? extends io.rerankd.v1.PassageOrBuilder> 
+      getPassagesOrBuilderList() {
+    return passages_;
+  }
+  /**
+   * <pre>
+   * The best passage of the document at the same place in `index`. Empty without
+   * LONG_DOCUMENT_BEST_PASSAGE.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+   */
+  @java.lang.Override
+  public int getPassagesCount() {
+    return passages_.size();
+  }
+  /**
+   * <pre>
+   * The best passage of the document at the same place in `index`. Empty without
+   * LONG_DOCUMENT_BEST_PASSAGE.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+   */
+  @java.lang.Override
+  public io.rerankd.v1.Passage getPassages(int index) {
+    return passages_.get(index);
+  }
+  /**
+   * <pre>
+   * The best passage of the document at the same place in `index`. Empty without
+   * LONG_DOCUMENT_BEST_PASSAGE.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+   */
+  @java.lang.Override
+  public io.rerankd.v1.PassageOrBuilder getPassagesOrBuilder(
+      int index) {
+    return passages_.get(index);
+  }
+
+  public static final int MODEL_FIELD_NUMBER = 6;
+  private io.rerankd.v1.ModelRef model_;
+  /**
+   * <pre>
+   * The model that scores this stream; set in the first chunk of the stream only. Scores of different
+   * revisions cannot be compared.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>.rerankd.v1.ModelRef model = 6;</code>
+   * @return Whether the model field is set.
+   */
+  @java.lang.Override
+  public boolean hasModel() {
+    return ((bitField0_ & 0x00000001) != 0);
+  }
+  /**
+   * <pre>
+   * The model that scores this stream; set in the first chunk of the stream only. Scores of different
+   * revisions cannot be compared.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>.rerankd.v1.ModelRef model = 6;</code>
+   * @return The model.
+   */
+  @java.lang.Override
+  public io.rerankd.v1.ModelRef getModel() {
+    return model_ == null ? io.rerankd.v1.ModelRef.getDefaultInstance() : model_;
+  }
+  /**
+   * <pre>
+   * The model that scores this stream; set in the first chunk of the stream only. Scores of different
+   * revisions cannot be compared.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>.rerankd.v1.ModelRef model = 6;</code>
+   */
+  @java.lang.Override
+  public io.rerankd.v1.ModelRefOrBuilder getModelOrBuilder() {
+    return model_ == null ? io.rerankd.v1.ModelRef.getDefaultInstance() : model_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -170,6 +400,26 @@ private static final long serialVersionUID = 0L;
     }
     for (int i = 0; i < score_.size(); i++) {
       output.writeFloatNoTag(score_.getFloat(i));
+    }
+    if (getLogitList().size() > 0) {
+      output.writeUInt32NoTag(26);
+      output.writeUInt32NoTag(logitMemoizedSerializedSize);
+    }
+    for (int i = 0; i < logit_.size(); i++) {
+      output.writeFloatNoTag(logit_.getFloat(i));
+    }
+    if (getDroppedTokensList().size() > 0) {
+      output.writeUInt32NoTag(34);
+      output.writeUInt32NoTag(droppedTokensMemoizedSerializedSize);
+    }
+    for (int i = 0; i < droppedTokens_.size(); i++) {
+      output.writeInt32NoTag(droppedTokens_.getInt(i));
+    }
+    for (int i = 0; i < passages_.size(); i++) {
+      output.writeMessage(5, passages_.get(i));
+    }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      output.writeMessage(6, getModel());
     }
     getUnknownFields().writeTo(output);
   }
@@ -205,6 +455,39 @@ private static final long serialVersionUID = 0L;
       }
       scoreMemoizedSerializedSize = dataSize;
     }
+    {
+      int dataSize = 0;
+      dataSize = 4 * getLogitList().size();
+      size += dataSize;
+      if (!getLogitList().isEmpty()) {
+        size += 1;
+        size += com.google.protobuf.CodedOutputStream
+            .computeInt32SizeNoTag(dataSize);
+      }
+      logitMemoizedSerializedSize = dataSize;
+    }
+    {
+      int dataSize = 0;
+      for (int i = 0; i < droppedTokens_.size(); i++) {
+        dataSize += com.google.protobuf.CodedOutputStream
+          .computeInt32SizeNoTag(droppedTokens_.getInt(i));
+      }
+      size += dataSize;
+      if (!getDroppedTokensList().isEmpty()) {
+        size += 1;
+        size += com.google.protobuf.CodedOutputStream
+            .computeInt32SizeNoTag(dataSize);
+      }
+      droppedTokensMemoizedSerializedSize = dataSize;
+    }
+    for (int i = 0; i < passages_.size(); i++) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(5, passages_.get(i));
+    }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(6, getModel());
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -224,6 +507,17 @@ private static final long serialVersionUID = 0L;
         .equals(other.getIndexList())) return false;
     if (!getScoreList()
         .equals(other.getScoreList())) return false;
+    if (!getLogitList()
+        .equals(other.getLogitList())) return false;
+    if (!getDroppedTokensList()
+        .equals(other.getDroppedTokensList())) return false;
+    if (!getPassagesList()
+        .equals(other.getPassagesList())) return false;
+    if (hasModel() != other.hasModel()) return false;
+    if (hasModel()) {
+      if (!getModel()
+          .equals(other.getModel())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -242,6 +536,22 @@ private static final long serialVersionUID = 0L;
     if (getScoreCount() > 0) {
       hash = (37 * hash) + SCORE_FIELD_NUMBER;
       hash = (53 * hash) + getScoreList().hashCode();
+    }
+    if (getLogitCount() > 0) {
+      hash = (37 * hash) + LOGIT_FIELD_NUMBER;
+      hash = (53 * hash) + getLogitList().hashCode();
+    }
+    if (getDroppedTokensCount() > 0) {
+      hash = (37 * hash) + DROPPED_TOKENS_FIELD_NUMBER;
+      hash = (53 * hash) + getDroppedTokensList().hashCode();
+    }
+    if (getPassagesCount() > 0) {
+      hash = (37 * hash) + PASSAGES_FIELD_NUMBER;
+      hash = (53 * hash) + getPassagesList().hashCode();
+    }
+    if (hasModel()) {
+      hash = (37 * hash) + MODEL_FIELD_NUMBER;
+      hash = (53 * hash) + getModel().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -342,8 +652,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * ScoreChunk holds the scores of one micro-batch as two arrays of equal length, in no promised order.
-   * Neither top_n nor min_score cuts it.
+   * ScoreChunk holds the scores of one micro-batch as arrays, in no promised order. Neither top_n nor
+   * min_score cuts it. With what the caller sent, all chunks of a stream tell as much as its summary would,
+   * so that a caller can go on after an interruption and rank by itself.
    * </pre>
    *
    * Protobuf type {@code rerankd.v1.ScoreChunk}
@@ -367,13 +678,20 @@ private static final long serialVersionUID = 0L;
 
     // Construct using io.rerankd.v1.ScoreChunk.newBuilder()
     private Builder() {
-
+      maybeForceBuilderInitialization();
     }
 
     private Builder(
         com.google.protobuf.GeneratedMessageV3.BuilderParent parent) {
       super(parent);
-
+      maybeForceBuilderInitialization();
+    }
+    private void maybeForceBuilderInitialization() {
+      if (com.google.protobuf.GeneratedMessageV3
+              .alwaysUseFieldBuilders) {
+        getPassagesFieldBuilder();
+        getModelFieldBuilder();
+      }
     }
     @java.lang.Override
     public Builder clear() {
@@ -381,6 +699,20 @@ private static final long serialVersionUID = 0L;
       bitField0_ = 0;
       index_ = emptyIntList();
       score_ = emptyFloatList();
+      logit_ = emptyFloatList();
+      droppedTokens_ = emptyIntList();
+      if (passagesBuilder_ == null) {
+        passages_ = java.util.Collections.emptyList();
+      } else {
+        passages_ = null;
+        passagesBuilder_.clear();
+      }
+      bitField0_ = (bitField0_ & ~0x00000010);
+      model_ = null;
+      if (modelBuilder_ != null) {
+        modelBuilder_.dispose();
+        modelBuilder_ = null;
+      }
       return this;
     }
 
@@ -407,9 +739,22 @@ private static final long serialVersionUID = 0L;
     @java.lang.Override
     public io.rerankd.v1.ScoreChunk buildPartial() {
       io.rerankd.v1.ScoreChunk result = new io.rerankd.v1.ScoreChunk(this);
+      buildPartialRepeatedFields(result);
       if (bitField0_ != 0) { buildPartial0(result); }
       onBuilt();
       return result;
+    }
+
+    private void buildPartialRepeatedFields(io.rerankd.v1.ScoreChunk result) {
+      if (passagesBuilder_ == null) {
+        if (((bitField0_ & 0x00000010) != 0)) {
+          passages_ = java.util.Collections.unmodifiableList(passages_);
+          bitField0_ = (bitField0_ & ~0x00000010);
+        }
+        result.passages_ = passages_;
+      } else {
+        result.passages_ = passagesBuilder_.build();
+      }
     }
 
     private void buildPartial0(io.rerankd.v1.ScoreChunk result) {
@@ -422,6 +767,22 @@ private static final long serialVersionUID = 0L;
         score_.makeImmutable();
         result.score_ = score_;
       }
+      if (((from_bitField0_ & 0x00000004) != 0)) {
+        logit_.makeImmutable();
+        result.logit_ = logit_;
+      }
+      if (((from_bitField0_ & 0x00000008) != 0)) {
+        droppedTokens_.makeImmutable();
+        result.droppedTokens_ = droppedTokens_;
+      }
+      int to_bitField0_ = 0;
+      if (((from_bitField0_ & 0x00000020) != 0)) {
+        result.model_ = modelBuilder_ == null
+            ? model_
+            : modelBuilder_.build();
+        to_bitField0_ |= 0x00000001;
+      }
+      result.bitField0_ |= to_bitField0_;
     }
 
     @java.lang.Override
@@ -490,6 +851,57 @@ private static final long serialVersionUID = 0L;
         }
         onChanged();
       }
+      if (!other.logit_.isEmpty()) {
+        if (logit_.isEmpty()) {
+          logit_ = other.logit_;
+          logit_.makeImmutable();
+          bitField0_ |= 0x00000004;
+        } else {
+          ensureLogitIsMutable();
+          logit_.addAll(other.logit_);
+        }
+        onChanged();
+      }
+      if (!other.droppedTokens_.isEmpty()) {
+        if (droppedTokens_.isEmpty()) {
+          droppedTokens_ = other.droppedTokens_;
+          droppedTokens_.makeImmutable();
+          bitField0_ |= 0x00000008;
+        } else {
+          ensureDroppedTokensIsMutable();
+          droppedTokens_.addAll(other.droppedTokens_);
+        }
+        onChanged();
+      }
+      if (passagesBuilder_ == null) {
+        if (!other.passages_.isEmpty()) {
+          if (passages_.isEmpty()) {
+            passages_ = other.passages_;
+            bitField0_ = (bitField0_ & ~0x00000010);
+          } else {
+            ensurePassagesIsMutable();
+            passages_.addAll(other.passages_);
+          }
+          onChanged();
+        }
+      } else {
+        if (!other.passages_.isEmpty()) {
+          if (passagesBuilder_.isEmpty()) {
+            passagesBuilder_.dispose();
+            passagesBuilder_ = null;
+            passages_ = other.passages_;
+            bitField0_ = (bitField0_ & ~0x00000010);
+            passagesBuilder_ = 
+              com.google.protobuf.GeneratedMessageV3.alwaysUseFieldBuilders ?
+                 getPassagesFieldBuilder() : null;
+          } else {
+            passagesBuilder_.addAllMessages(other.passages_);
+          }
+        }
+      }
+      if (other.hasModel()) {
+        mergeModel(other.getModel());
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -549,6 +961,59 @@ private static final long serialVersionUID = 0L;
               input.popLimit(limit);
               break;
             } // case 18
+            case 29: {
+              float v = input.readFloat();
+              ensureLogitIsMutable();
+              logit_.addFloat(v);
+              break;
+            } // case 29
+            case 26: {
+              int length = input.readRawVarint32();
+              int limit = input.pushLimit(length);
+              int alloc = length > 4096 ? 4096 : length;
+              ensureLogitIsMutable(alloc / 4);
+              while (input.getBytesUntilLimit() > 0) {
+                logit_.addFloat(input.readFloat());
+              }
+              input.popLimit(limit);
+              break;
+            } // case 26
+            case 32: {
+              int v = input.readInt32();
+              ensureDroppedTokensIsMutable();
+              droppedTokens_.addInt(v);
+              break;
+            } // case 32
+            case 34: {
+              int length = input.readRawVarint32();
+              int limit = input.pushLimit(length);
+              ensureDroppedTokensIsMutable();
+              while (input.getBytesUntilLimit() > 0) {
+                droppedTokens_.addInt(input.readInt32());
+              }
+              input.popLimit(limit);
+              break;
+            } // case 34
+            case 42: {
+              io.rerankd.v1.Passage m =
+                  input.readMessage(
+                      io.rerankd.v1.Passage.parser(),
+                      extensionRegistry);
+              if (passagesBuilder_ == null) {
+                ensurePassagesIsMutable();
+                passages_.add(m);
+              } else {
+                passagesBuilder_.addMessage(m);
+              }
+              break;
+            } // case 42
+            case 50: {
+              input.readMessage(
+                  getModelFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000020;
+              break;
+            } // case 50
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -822,6 +1287,828 @@ private static final long serialVersionUID = 0L;
       bitField0_ = (bitField0_ & ~0x00000002);
       onChanged();
       return this;
+    }
+
+    private com.google.protobuf.Internal.FloatList logit_ = emptyFloatList();
+    private void ensureLogitIsMutable() {
+      if (!logit_.isModifiable()) {
+        logit_ = makeMutableCopy(logit_);
+      }
+      bitField0_ |= 0x00000004;
+    }
+    private void ensureLogitIsMutable(int capacity) {
+      if (!logit_.isModifiable()) {
+        logit_ = makeMutableCopy(logit_, capacity);
+      }
+      bitField0_ |= 0x00000004;
+    }
+    /**
+     * <pre>
+     * The logit of the document at the same place in `index`; it orders scores that a sigmoid rounded to the
+     * same number. Empty where the model tells no logits.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated float logit = 3;</code>
+     * @return A list containing the logit.
+     */
+    public java.util.List<java.lang.Float>
+        getLogitList() {
+      logit_.makeImmutable();
+      return logit_;
+    }
+    /**
+     * <pre>
+     * The logit of the document at the same place in `index`; it orders scores that a sigmoid rounded to the
+     * same number. Empty where the model tells no logits.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated float logit = 3;</code>
+     * @return The count of logit.
+     */
+    public int getLogitCount() {
+      return logit_.size();
+    }
+    /**
+     * <pre>
+     * The logit of the document at the same place in `index`; it orders scores that a sigmoid rounded to the
+     * same number. Empty where the model tells no logits.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated float logit = 3;</code>
+     * @param index The index of the element to return.
+     * @return The logit at the given index.
+     */
+    public float getLogit(int index) {
+      return logit_.getFloat(index);
+    }
+    /**
+     * <pre>
+     * The logit of the document at the same place in `index`; it orders scores that a sigmoid rounded to the
+     * same number. Empty where the model tells no logits.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated float logit = 3;</code>
+     * @param index The index to set the value at.
+     * @param value The logit to set.
+     * @return This builder for chaining.
+     */
+    public Builder setLogit(
+        int index, float value) {
+
+      ensureLogitIsMutable();
+      logit_.setFloat(index, value);
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The logit of the document at the same place in `index`; it orders scores that a sigmoid rounded to the
+     * same number. Empty where the model tells no logits.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated float logit = 3;</code>
+     * @param value The logit to add.
+     * @return This builder for chaining.
+     */
+    public Builder addLogit(float value) {
+
+      ensureLogitIsMutable();
+      logit_.addFloat(value);
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The logit of the document at the same place in `index`; it orders scores that a sigmoid rounded to the
+     * same number. Empty where the model tells no logits.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated float logit = 3;</code>
+     * @param values The logit to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllLogit(
+        java.lang.Iterable<? extends java.lang.Float> values) {
+      ensureLogitIsMutable();
+      com.google.protobuf.AbstractMessageLite.Builder.addAll(
+          values, logit_);
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The logit of the document at the same place in `index`; it orders scores that a sigmoid rounded to the
+     * same number. Empty where the model tells no logits.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated float logit = 3;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearLogit() {
+      logit_ = emptyFloatList();
+      bitField0_ = (bitField0_ & ~0x00000004);
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.Internal.IntList droppedTokens_ = emptyIntList();
+    private void ensureDroppedTokensIsMutable() {
+      if (!droppedTokens_.isModifiable()) {
+        droppedTokens_ = makeMutableCopy(droppedTokens_);
+      }
+      bitField0_ |= 0x00000008;
+    }
+    /**
+     * <pre>
+     * Tokens of the document at the same place in `index` that were not scored. Empty when nothing was
+     * dropped from any document of this chunk.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated int32 dropped_tokens = 4;</code>
+     * @return A list containing the droppedTokens.
+     */
+    public java.util.List<java.lang.Integer>
+        getDroppedTokensList() {
+      droppedTokens_.makeImmutable();
+      return droppedTokens_;
+    }
+    /**
+     * <pre>
+     * Tokens of the document at the same place in `index` that were not scored. Empty when nothing was
+     * dropped from any document of this chunk.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated int32 dropped_tokens = 4;</code>
+     * @return The count of droppedTokens.
+     */
+    public int getDroppedTokensCount() {
+      return droppedTokens_.size();
+    }
+    /**
+     * <pre>
+     * Tokens of the document at the same place in `index` that were not scored. Empty when nothing was
+     * dropped from any document of this chunk.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated int32 dropped_tokens = 4;</code>
+     * @param index The index of the element to return.
+     * @return The droppedTokens at the given index.
+     */
+    public int getDroppedTokens(int index) {
+      return droppedTokens_.getInt(index);
+    }
+    /**
+     * <pre>
+     * Tokens of the document at the same place in `index` that were not scored. Empty when nothing was
+     * dropped from any document of this chunk.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated int32 dropped_tokens = 4;</code>
+     * @param index The index to set the value at.
+     * @param value The droppedTokens to set.
+     * @return This builder for chaining.
+     */
+    public Builder setDroppedTokens(
+        int index, int value) {
+
+      ensureDroppedTokensIsMutable();
+      droppedTokens_.setInt(index, value);
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Tokens of the document at the same place in `index` that were not scored. Empty when nothing was
+     * dropped from any document of this chunk.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated int32 dropped_tokens = 4;</code>
+     * @param value The droppedTokens to add.
+     * @return This builder for chaining.
+     */
+    public Builder addDroppedTokens(int value) {
+
+      ensureDroppedTokensIsMutable();
+      droppedTokens_.addInt(value);
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Tokens of the document at the same place in `index` that were not scored. Empty when nothing was
+     * dropped from any document of this chunk.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated int32 dropped_tokens = 4;</code>
+     * @param values The droppedTokens to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllDroppedTokens(
+        java.lang.Iterable<? extends java.lang.Integer> values) {
+      ensureDroppedTokensIsMutable();
+      com.google.protobuf.AbstractMessageLite.Builder.addAll(
+          values, droppedTokens_);
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Tokens of the document at the same place in `index` that were not scored. Empty when nothing was
+     * dropped from any document of this chunk.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated int32 dropped_tokens = 4;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearDroppedTokens() {
+      droppedTokens_ = emptyIntList();
+      bitField0_ = (bitField0_ & ~0x00000008);
+      onChanged();
+      return this;
+    }
+
+    private java.util.List<io.rerankd.v1.Passage> passages_ =
+      java.util.Collections.emptyList();
+    private void ensurePassagesIsMutable() {
+      if (!((bitField0_ & 0x00000010) != 0)) {
+        passages_ = new java.util.ArrayList<io.rerankd.v1.Passage>(passages_);
+        bitField0_ |= 0x00000010;
+       }
+    }
+
+    private com.google.protobuf.RepeatedFieldBuilderV3<
+        io.rerankd.v1.Passage, io.rerankd.v1.Passage.Builder, io.rerankd.v1.PassageOrBuilder> passagesBuilder_;
+
+    /**
+     * <pre>
+     * The best passage of the document at the same place in `index`. Empty without
+     * LONG_DOCUMENT_BEST_PASSAGE.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+     */
+    public java.util.List<io.rerankd.v1.Passage> getPassagesList() {
+      if (passagesBuilder_ == null) {
+        return java.util.Collections.unmodifiableList(passages_);
+      } else {
+        return passagesBuilder_.getMessageList();
+      }
+    }
+    /**
+     * <pre>
+     * The best passage of the document at the same place in `index`. Empty without
+     * LONG_DOCUMENT_BEST_PASSAGE.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+     */
+    public int getPassagesCount() {
+      if (passagesBuilder_ == null) {
+        return passages_.size();
+      } else {
+        return passagesBuilder_.getCount();
+      }
+    }
+    /**
+     * <pre>
+     * The best passage of the document at the same place in `index`. Empty without
+     * LONG_DOCUMENT_BEST_PASSAGE.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+     */
+    public io.rerankd.v1.Passage getPassages(int index) {
+      if (passagesBuilder_ == null) {
+        return passages_.get(index);
+      } else {
+        return passagesBuilder_.getMessage(index);
+      }
+    }
+    /**
+     * <pre>
+     * The best passage of the document at the same place in `index`. Empty without
+     * LONG_DOCUMENT_BEST_PASSAGE.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+     */
+    public Builder setPassages(
+        int index, io.rerankd.v1.Passage value) {
+      if (passagesBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensurePassagesIsMutable();
+        passages_.set(index, value);
+        onChanged();
+      } else {
+        passagesBuilder_.setMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The best passage of the document at the same place in `index`. Empty without
+     * LONG_DOCUMENT_BEST_PASSAGE.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+     */
+    public Builder setPassages(
+        int index, io.rerankd.v1.Passage.Builder builderForValue) {
+      if (passagesBuilder_ == null) {
+        ensurePassagesIsMutable();
+        passages_.set(index, builderForValue.build());
+        onChanged();
+      } else {
+        passagesBuilder_.setMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The best passage of the document at the same place in `index`. Empty without
+     * LONG_DOCUMENT_BEST_PASSAGE.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+     */
+    public Builder addPassages(io.rerankd.v1.Passage value) {
+      if (passagesBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensurePassagesIsMutable();
+        passages_.add(value);
+        onChanged();
+      } else {
+        passagesBuilder_.addMessage(value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The best passage of the document at the same place in `index`. Empty without
+     * LONG_DOCUMENT_BEST_PASSAGE.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+     */
+    public Builder addPassages(
+        int index, io.rerankd.v1.Passage value) {
+      if (passagesBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensurePassagesIsMutable();
+        passages_.add(index, value);
+        onChanged();
+      } else {
+        passagesBuilder_.addMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The best passage of the document at the same place in `index`. Empty without
+     * LONG_DOCUMENT_BEST_PASSAGE.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+     */
+    public Builder addPassages(
+        io.rerankd.v1.Passage.Builder builderForValue) {
+      if (passagesBuilder_ == null) {
+        ensurePassagesIsMutable();
+        passages_.add(builderForValue.build());
+        onChanged();
+      } else {
+        passagesBuilder_.addMessage(builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The best passage of the document at the same place in `index`. Empty without
+     * LONG_DOCUMENT_BEST_PASSAGE.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+     */
+    public Builder addPassages(
+        int index, io.rerankd.v1.Passage.Builder builderForValue) {
+      if (passagesBuilder_ == null) {
+        ensurePassagesIsMutable();
+        passages_.add(index, builderForValue.build());
+        onChanged();
+      } else {
+        passagesBuilder_.addMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The best passage of the document at the same place in `index`. Empty without
+     * LONG_DOCUMENT_BEST_PASSAGE.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+     */
+    public Builder addAllPassages(
+        java.lang.Iterable<? extends io.rerankd.v1.Passage> values) {
+      if (passagesBuilder_ == null) {
+        ensurePassagesIsMutable();
+        com.google.protobuf.AbstractMessageLite.Builder.addAll(
+            values, passages_);
+        onChanged();
+      } else {
+        passagesBuilder_.addAllMessages(values);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The best passage of the document at the same place in `index`. Empty without
+     * LONG_DOCUMENT_BEST_PASSAGE.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+     */
+    public Builder clearPassages() {
+      if (passagesBuilder_ == null) {
+        passages_ = java.util.Collections.emptyList();
+        bitField0_ = (bitField0_ & ~0x00000010);
+        onChanged();
+      } else {
+        passagesBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The best passage of the document at the same place in `index`. Empty without
+     * LONG_DOCUMENT_BEST_PASSAGE.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+     */
+    public Builder removePassages(int index) {
+      if (passagesBuilder_ == null) {
+        ensurePassagesIsMutable();
+        passages_.remove(index);
+        onChanged();
+      } else {
+        passagesBuilder_.remove(index);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The best passage of the document at the same place in `index`. Empty without
+     * LONG_DOCUMENT_BEST_PASSAGE.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+     */
+    public io.rerankd.v1.Passage.Builder getPassagesBuilder(
+        int index) {
+      return getPassagesFieldBuilder().getBuilder(index);
+    }
+    /**
+     * <pre>
+     * The best passage of the document at the same place in `index`. Empty without
+     * LONG_DOCUMENT_BEST_PASSAGE.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+     */
+    public io.rerankd.v1.PassageOrBuilder getPassagesOrBuilder(
+        int index) {
+      if (passagesBuilder_ == null) {
+        return passages_.get(index);  } else {
+        return passagesBuilder_.getMessageOrBuilder(index);
+      }
+    }
+    /**
+     * <pre>
+     * The best passage of the document at the same place in `index`. Empty without
+     * LONG_DOCUMENT_BEST_PASSAGE.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+     */
+    public java.util.List<? extends io.rerankd.v1.PassageOrBuilder> 
+         getPassagesOrBuilderList() {
+      if (passagesBuilder_ != null) {
+        return passagesBuilder_.getMessageOrBuilderList();
+      } else {
+        return java.util.Collections.unmodifiableList(passages_);
+      }
+    }
+    /**
+     * <pre>
+     * The best passage of the document at the same place in `index`. Empty without
+     * LONG_DOCUMENT_BEST_PASSAGE.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+     */
+    public io.rerankd.v1.Passage.Builder addPassagesBuilder() {
+      return getPassagesFieldBuilder().addBuilder(
+          io.rerankd.v1.Passage.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * The best passage of the document at the same place in `index`. Empty without
+     * LONG_DOCUMENT_BEST_PASSAGE.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+     */
+    public io.rerankd.v1.Passage.Builder addPassagesBuilder(
+        int index) {
+      return getPassagesFieldBuilder().addBuilder(
+          index, io.rerankd.v1.Passage.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * The best passage of the document at the same place in `index`. Empty without
+     * LONG_DOCUMENT_BEST_PASSAGE.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+     */
+    public java.util.List<io.rerankd.v1.Passage.Builder> 
+         getPassagesBuilderList() {
+      return getPassagesFieldBuilder().getBuilderList();
+    }
+    private com.google.protobuf.RepeatedFieldBuilderV3<
+        io.rerankd.v1.Passage, io.rerankd.v1.Passage.Builder, io.rerankd.v1.PassageOrBuilder> 
+        getPassagesFieldBuilder() {
+      if (passagesBuilder_ == null) {
+        passagesBuilder_ = new com.google.protobuf.RepeatedFieldBuilderV3<
+            io.rerankd.v1.Passage, io.rerankd.v1.Passage.Builder, io.rerankd.v1.PassageOrBuilder>(
+                passages_,
+                ((bitField0_ & 0x00000010) != 0),
+                getParentForChildren(),
+                isClean());
+        passages_ = null;
+      }
+      return passagesBuilder_;
+    }
+
+    private io.rerankd.v1.ModelRef model_;
+    private com.google.protobuf.SingleFieldBuilderV3<
+        io.rerankd.v1.ModelRef, io.rerankd.v1.ModelRef.Builder, io.rerankd.v1.ModelRefOrBuilder> modelBuilder_;
+    /**
+     * <pre>
+     * The model that scores this stream; set in the first chunk of the stream only. Scores of different
+     * revisions cannot be compared.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>.rerankd.v1.ModelRef model = 6;</code>
+     * @return Whether the model field is set.
+     */
+    public boolean hasModel() {
+      return ((bitField0_ & 0x00000020) != 0);
+    }
+    /**
+     * <pre>
+     * The model that scores this stream; set in the first chunk of the stream only. Scores of different
+     * revisions cannot be compared.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>.rerankd.v1.ModelRef model = 6;</code>
+     * @return The model.
+     */
+    public io.rerankd.v1.ModelRef getModel() {
+      if (modelBuilder_ == null) {
+        return model_ == null ? io.rerankd.v1.ModelRef.getDefaultInstance() : model_;
+      } else {
+        return modelBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * The model that scores this stream; set in the first chunk of the stream only. Scores of different
+     * revisions cannot be compared.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>.rerankd.v1.ModelRef model = 6;</code>
+     */
+    public Builder setModel(io.rerankd.v1.ModelRef value) {
+      if (modelBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        model_ = value;
+      } else {
+        modelBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The model that scores this stream; set in the first chunk of the stream only. Scores of different
+     * revisions cannot be compared.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>.rerankd.v1.ModelRef model = 6;</code>
+     */
+    public Builder setModel(
+        io.rerankd.v1.ModelRef.Builder builderForValue) {
+      if (modelBuilder_ == null) {
+        model_ = builderForValue.build();
+      } else {
+        modelBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The model that scores this stream; set in the first chunk of the stream only. Scores of different
+     * revisions cannot be compared.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>.rerankd.v1.ModelRef model = 6;</code>
+     */
+    public Builder mergeModel(io.rerankd.v1.ModelRef value) {
+      if (modelBuilder_ == null) {
+        if (((bitField0_ & 0x00000020) != 0) &&
+          model_ != null &&
+          model_ != io.rerankd.v1.ModelRef.getDefaultInstance()) {
+          getModelBuilder().mergeFrom(value);
+        } else {
+          model_ = value;
+        }
+      } else {
+        modelBuilder_.mergeFrom(value);
+      }
+      if (model_ != null) {
+        bitField0_ |= 0x00000020;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The model that scores this stream; set in the first chunk of the stream only. Scores of different
+     * revisions cannot be compared.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>.rerankd.v1.ModelRef model = 6;</code>
+     */
+    public Builder clearModel() {
+      bitField0_ = (bitField0_ & ~0x00000020);
+      model_ = null;
+      if (modelBuilder_ != null) {
+        modelBuilder_.dispose();
+        modelBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The model that scores this stream; set in the first chunk of the stream only. Scores of different
+     * revisions cannot be compared.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>.rerankd.v1.ModelRef model = 6;</code>
+     */
+    public io.rerankd.v1.ModelRef.Builder getModelBuilder() {
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return getModelFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * The model that scores this stream; set in the first chunk of the stream only. Scores of different
+     * revisions cannot be compared.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>.rerankd.v1.ModelRef model = 6;</code>
+     */
+    public io.rerankd.v1.ModelRefOrBuilder getModelOrBuilder() {
+      if (modelBuilder_ != null) {
+        return modelBuilder_.getMessageOrBuilder();
+      } else {
+        return model_ == null ?
+            io.rerankd.v1.ModelRef.getDefaultInstance() : model_;
+      }
+    }
+    /**
+     * <pre>
+     * The model that scores this stream; set in the first chunk of the stream only. Scores of different
+     * revisions cannot be compared.
+     *
+     * Since 0.2.
+     * </pre>
+     *
+     * <code>.rerankd.v1.ModelRef model = 6;</code>
+     */
+    private com.google.protobuf.SingleFieldBuilderV3<
+        io.rerankd.v1.ModelRef, io.rerankd.v1.ModelRef.Builder, io.rerankd.v1.ModelRefOrBuilder> 
+        getModelFieldBuilder() {
+      if (modelBuilder_ == null) {
+        modelBuilder_ = new com.google.protobuf.SingleFieldBuilderV3<
+            io.rerankd.v1.ModelRef, io.rerankd.v1.ModelRef.Builder, io.rerankd.v1.ModelRefOrBuilder>(
+                getModel(),
+                getParentForChildren(),
+                isClean());
+        model_ = null;
+      }
+      return modelBuilder_;
     }
     @java.lang.Override
     public final Builder setUnknownFields(

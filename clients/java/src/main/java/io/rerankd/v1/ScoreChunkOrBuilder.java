@@ -77,4 +77,175 @@ public interface ScoreChunkOrBuilder extends
    * @return The score at the given index.
    */
   float getScore(int index);
+
+  /**
+   * <pre>
+   * The logit of the document at the same place in `index`; it orders scores that a sigmoid rounded to the
+   * same number. Empty where the model tells no logits.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated float logit = 3;</code>
+   * @return A list containing the logit.
+   */
+  java.util.List<java.lang.Float> getLogitList();
+  /**
+   * <pre>
+   * The logit of the document at the same place in `index`; it orders scores that a sigmoid rounded to the
+   * same number. Empty where the model tells no logits.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated float logit = 3;</code>
+   * @return The count of logit.
+   */
+  int getLogitCount();
+  /**
+   * <pre>
+   * The logit of the document at the same place in `index`; it orders scores that a sigmoid rounded to the
+   * same number. Empty where the model tells no logits.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated float logit = 3;</code>
+   * @param index The index of the element to return.
+   * @return The logit at the given index.
+   */
+  float getLogit(int index);
+
+  /**
+   * <pre>
+   * Tokens of the document at the same place in `index` that were not scored. Empty when nothing was
+   * dropped from any document of this chunk.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated int32 dropped_tokens = 4;</code>
+   * @return A list containing the droppedTokens.
+   */
+  java.util.List<java.lang.Integer> getDroppedTokensList();
+  /**
+   * <pre>
+   * Tokens of the document at the same place in `index` that were not scored. Empty when nothing was
+   * dropped from any document of this chunk.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated int32 dropped_tokens = 4;</code>
+   * @return The count of droppedTokens.
+   */
+  int getDroppedTokensCount();
+  /**
+   * <pre>
+   * Tokens of the document at the same place in `index` that were not scored. Empty when nothing was
+   * dropped from any document of this chunk.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated int32 dropped_tokens = 4;</code>
+   * @param index The index of the element to return.
+   * @return The droppedTokens at the given index.
+   */
+  int getDroppedTokens(int index);
+
+  /**
+   * <pre>
+   * The best passage of the document at the same place in `index`. Empty without
+   * LONG_DOCUMENT_BEST_PASSAGE.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+   */
+  java.util.List<io.rerankd.v1.Passage> 
+      getPassagesList();
+  /**
+   * <pre>
+   * The best passage of the document at the same place in `index`. Empty without
+   * LONG_DOCUMENT_BEST_PASSAGE.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+   */
+  io.rerankd.v1.Passage getPassages(int index);
+  /**
+   * <pre>
+   * The best passage of the document at the same place in `index`. Empty without
+   * LONG_DOCUMENT_BEST_PASSAGE.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+   */
+  int getPassagesCount();
+  /**
+   * <pre>
+   * The best passage of the document at the same place in `index`. Empty without
+   * LONG_DOCUMENT_BEST_PASSAGE.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+   */
+  java.util.List<? extends io.rerankd.v1.PassageOrBuilder> 
+      getPassagesOrBuilderList();
+  /**
+   * <pre>
+   * The best passage of the document at the same place in `index`. Empty without
+   * LONG_DOCUMENT_BEST_PASSAGE.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>repeated .rerankd.v1.Passage passages = 5;</code>
+   */
+  io.rerankd.v1.PassageOrBuilder getPassagesOrBuilder(
+      int index);
+
+  /**
+   * <pre>
+   * The model that scores this stream; set in the first chunk of the stream only. Scores of different
+   * revisions cannot be compared.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>.rerankd.v1.ModelRef model = 6;</code>
+   * @return Whether the model field is set.
+   */
+  boolean hasModel();
+  /**
+   * <pre>
+   * The model that scores this stream; set in the first chunk of the stream only. Scores of different
+   * revisions cannot be compared.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>.rerankd.v1.ModelRef model = 6;</code>
+   * @return The model.
+   */
+  io.rerankd.v1.ModelRef getModel();
+  /**
+   * <pre>
+   * The model that scores this stream; set in the first chunk of the stream only. Scores of different
+   * revisions cannot be compared.
+   *
+   * Since 0.2.
+   * </pre>
+   *
+   * <code>.rerankd.v1.ModelRef model = 6;</code>
+   */
+  io.rerankd.v1.ModelRefOrBuilder getModelOrBuilder();
 }

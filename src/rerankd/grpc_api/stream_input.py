@@ -1,0 +1,83 @@
+"""The caller's side of a stream: its messages in order, as chunks for the engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from rerankd.core.errors import InvalidRequestError, StreamProtocolError
+from rerankd.core.stream_events import Chunk
+from rerankd.grpc_api import convert
+from rerankd.v1 import rerank_service_pb2 as pb
+
+_SLICE = 256
+"""Documents of a stream that are converted in one turn of the event loop."""
+
+
+async def start_of(messages: AsyncIterator[pb.RerankStreamRequest]) -> pb.RerankStreamStart:
+    """The first message of a stream; raises StreamProtocolError for any other than `start`."""
+    async for message in messages:
+        if message.WhichOneof("message") == "start":
+            return message.start
+        raise StreamProtocolError("the first message of a stream must be start", field="start")
+    raise StreamProtocolError("the stream ended before its start", field="start")
+
+
+async def chunks_of(
+    messages: AsyncIterator[pb.RerankStreamRequest], max_chunk_bytes: int
+) -> AsyncIterator[Chunk]:
+    """The documents of the messages after `start`.
+
+    Raises:
+        StreamProtocolError: A message brings no documents.
+        InvalidRequestError: A chunk is too large, or its indexes or a document are wrong.
+    """
+    following = 0
+    async for message in messages:
+        kind = message.WhichOneof("message")
+        if kind != "documents":
+            what = "start came twice" if kind == "start" else "a message is empty"
+            raise StreamProtocolError(f"{what}; each message after start brings documents", field="documents")
+        chunk = message.documents
+        _check_size(chunk, max_chunk_bytes)
+        indexes = _indexes_of(chunk, following)
+        following = indexes[-1] + 1 if indexes else following
+        # A chunk of very short documents can hold a quarter of a million: the loop must not stand
+        # still for all of them.
+        for begin in range(0, len(indexes), _SLICE):
+            part = indexes[begin : begin + _SLICE]
+            documents = convert.documents_from(chunk.documents[begin : begin + _SLICE], part)
+            yield Chunk(indexes=part, documents=documents)
+
+
+def _check_size(chunk: pb.DocumentChunk, max_chunk_bytes: int) -> None:
+    size = chunk.ByteSize()
+    if size > max_chunk_bytes:
+        raise InvalidRequestError(
+            f"a chunk has {size} bytes; the limit is {max_chunk_bytes}: send smaller chunks",
+            field="documents",
+            metadata={"bytes": str(size), "limit": str(max_chunk_bytes)},
+        )
+
+
+def _indexes_of(chunk: pb.DocumentChunk, following: int) -> Sequence[int]:
+    """The index of each document: the caller's, or counted on from the chunk before."""
+    count = len(chunk.documents)
+    if not chunk.index:
+        return range(following, following + count)
+    if len(chunk.index) != count:
+        raise InvalidRequestError(
+            f"index has {len(chunk.index)} entries for {count} documents; send one for each, or none",
+            field="index",
+            metadata={"indexes": str(len(chunk.index)), "documents": str(count)},
+        )
+    least = following
+    for index in chunk.index:
+        if index < least:
+            raise InvalidRequestError(
+                f"index {index} comes where {least} is the least allowed; "
+                "indexes ascend over the whole stream, from 0",
+                field="index",
+                metadata={"value": str(index), "least": str(least)},
+            )
+        least = index + 1
+    return chunk.index[:]
