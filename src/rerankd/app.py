@@ -168,8 +168,8 @@ class Application:
     async def shutdown(self) -> None:
         """Drains and closes everything: no call that was accepted is lost within the grace.
 
-        Health goes down, after `drain_delay_seconds` new calls get DRAINING, calls under way have
-        `grace_seconds` to finish, what is left fails with DRAINING, the models are freed.
+        Health goes down, after `drain_delay_seconds` connections are told to go away, calls under way
+        have `grace_seconds` to finish, what is left fails with DRAINING, the models are freed.
         """
         if self._state == "draining":
             return
@@ -186,7 +186,7 @@ class Application:
             logger.info("going down", extra={"drain_delay_seconds": server.drain_delay_seconds})
             self._health.drain()
             await self._unless_hurried(asyncio.sleep(server.drain_delay_seconds))
-            self._grpc.refuse()
+            await self._grpc.go_away(server.grace_seconds)
             logger.info("draining", extra={"calls": self.calls_under_way})
             await self._unless_hurried(self._grpc.finish(server.grace_seconds))
             await self._grpc.finish(0)

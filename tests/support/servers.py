@@ -13,6 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -30,6 +31,21 @@ from rerankd.app import run
 from rerankd.config import load
 import json
 sys.exit(run(load(json.loads(sys.argv[1]))))
+"""
+
+# The real server on the fake model: fast, and its scores do not depend on the batch, so that the answers
+# of two runs can be compared exactly.
+FAKE_MODEL_PROGRAM = f"""
+import asyncio, json, sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from rerankd.app import Application
+from rerankd.config import load
+from rerankd.telemetry import logs
+from support.fake_backend import FakeBackend
+from support.servers import fake_engine
+config = load(json.loads(sys.argv[1]))
+logs.configure(config.log.level, config.log.format)
+asyncio.run(Application(config, fake_engine(FakeBackend(batch_tokens=512), config)).serve())
 """
 
 TIMEOUT_SECONDS = 60.0

@@ -65,6 +65,10 @@ class ClientOptions:
             ("grpc.service_config", service_config()),
             ("grpc.primary_user_agent", f"rerankd-python/{__version__}"),
             ("grpc.max_receive_message_length", self.max_receive_mib * _MIB),
+            # By default a server that was away is tried again after up to two minutes: longer than a
+            # rolling restart leaves its siblings up.
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 5_000),
         )
         if self.keepalive_seconds <= 0:
             return arguments

@@ -143,7 +143,7 @@ class Errors(CallInterceptor):
 
 
 class Draining(CallInterceptor):
-    """Refuses new calls once the server drains, and knows which ones are under way."""
+    """Knows which calls are under way, and ends those that outlive the grace."""
 
     name = "draining"
 
@@ -151,9 +151,9 @@ class Draining(CallInterceptor):
         """`exempt` are prefixes of methods that are served to the end: health, reflection."""
         super().__init__()
         self._exempt = exempt
-        self._refusing = False
-        self._answering = asyncio.Event()
-        self._answering.set()
+        self._open = asyncio.Event()
+        self._open.set()
+        self._last_arrival = 0.0
         self._expired: set[asyncio.Task[Any]] = set()
         self._work: set[asyncio.Task[Any]] = set()
         self._watches: set[asyncio.Task[Any]] = set()
@@ -167,18 +167,20 @@ class Draining(CallInterceptor):
 
     @asynccontextmanager
     async def around(self, method: str, context: Context) -> AsyncIterator[None]:
-        """Counts the call, or refuses it."""
+        """Counts the call, and holds it, or its answer, while calls are held."""
         exempt = method.startswith(self._exempt)
-        if self._refusing and not exempt:
-            await self._answering.wait()
-            raise draining()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a handler always runs in a task
         tasks = self._watches if exempt else self._work
         tasks.add(task)
+        self._last_arrival = time.monotonic()
         self._idle.clear()
         try:
+            if not exempt:
+                await self._open.wait()
             yield
+            if not exempt:
+                await self._open.wait()
         except asyncio.CancelledError:
             if task not in self._expired or context.cancelled():
                 raise
@@ -190,17 +192,21 @@ class Draining(CallInterceptor):
             if not self._work:
                 self._idle.set()
 
-    def refuse(self) -> None:
-        """From now on new calls get DRAINING."""
-        self._refusing = True
+    def hold(self) -> None:
+        """New calls, and calls that have their answer, wait from now on until `release`."""
+        self._open.clear()
 
-    def hold_refusals(self) -> None:
-        """Calls refused from now on wait for their answer until `answer_refusals`."""
-        self._answering.clear()
+    async def quiet(self, pause_seconds: float, *, longest_seconds: float) -> None:
+        """Returns when no call has arrived for a while, or after the longest time to wait for that."""
+        until = time.monotonic() + longest_seconds
+        quiet_at = time.monotonic() + pause_seconds
+        while (now := time.monotonic()) < min(quiet_at, until):
+            await asyncio.sleep(min(quiet_at, until) - now)
+            quiet_at = self._last_arrival + pause_seconds
 
-    def answer_refusals(self) -> None:
-        """Tells the callers that were held."""
-        self._answering.set()
+    def release(self) -> None:
+        """Lets the calls go on that were held."""
+        self._open.set()
 
     async def finish(self, grace_seconds: float) -> None:
         """Returns when no call is under way; what is left after the grace fails with DRAINING."""

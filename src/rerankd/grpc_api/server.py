@@ -15,7 +15,9 @@ from rerankd.v1.rerank_service_pb2_grpc import RerankServiceServicer, add_Rerank
 
 _MAX_PINGS = 2**31 - 1
 _ARRIVE_SECONDS = 0.05
-"""Time for calls that are on the wire to arrive."""
+"""Time for calls that are on the wire to arrive here, and for GOAWAY to arrive there."""
+_LONGEST_HOLD_SECONDS = 0.5
+"""Callers who send without waiting for answers never leave a pause."""
 _STOP_SECONDS = 1.0
 """Time for answers that are already on their way when the listener closes."""
 
@@ -42,7 +44,7 @@ class GrpcSettings:
 class GrpcServer:
     """The gRPC door of one process.
 
-    Life: `start`, then `refuse` and `finish` while going down, `stop` at the end.
+    Life: `start`, then `go_away` and `finish` while going down, `stop` at the end.
     """
 
     def __init__(self, settings: GrpcSettings, service: RerankServiceServicer, health: HealthService) -> None:
@@ -52,6 +54,7 @@ class GrpcServer:
         self._health = health
         self._draining = Draining()
         self._server: grpc.aio.Server | None = None
+        self._stopping: asyncio.Task[None] | None = None
 
     @property
     def calls_under_way(self) -> int:
@@ -79,30 +82,36 @@ class GrpcServer:
         self._server = server
         await server.start()
 
-    def refuse(self) -> None:
-        """New calls get DRAINING from now on; those under way go on."""
-        self._draining.refuse()
+    async def go_away(self, grace_seconds: float) -> None:
+        """Takes no new calls from now on and tells every connection so; calls under way go on.
+
+        A connection that is told to go away sends its next calls to another server, while one that is only
+        refused comes back, and each refusal costs a caller one of its retries. A call that reaches a
+        stopping server is cancelled by gRPC's core, which no client retries: so calls that arrive and
+        answers that are ready are held until the connections have been told, which leaves callers nothing
+        to send, and then go on.
+        """
+        if self._server is None or self._stopping is not None:
+            return
+        self._draining.hold()
+        await self._draining.quiet(_ARRIVE_SECONDS, longest_seconds=_LONGEST_HOLD_SECONDS)
+        # Calls are ended by `finish`, with a reason; the core's own grace is only a net below it.
+        grace = grace_seconds + _STOP_SECONDS
+        self._stopping = asyncio.create_task(self._server.stop(grace), name="stop-grpc")
+        await asyncio.sleep(_ARRIVE_SECONDS)
+        self._draining.release()
 
     async def finish(self, grace_seconds: float) -> None:
         """Waits for the calls under way; after the grace those left fail with DRAINING."""
         await self._draining.finish(grace_seconds)
 
     async def stop(self) -> None:
-        """Closes the listener and all connections; to be called once calls are refused.
-
-        A call that reaches a stopping server is cancelled by gRPC's core, which no client retries.
-        So callers are held until their connection has been told to go away: what they send next
-        goes to another server.
-        """
+        """Closes all connections; to be called once no call is under way."""
         if self._server is None:
             return
-        self._draining.hold_refusals()
-        await asyncio.sleep(_ARRIVE_SECONDS)
-        stopping = asyncio.create_task(self._server.stop(_STOP_SECONDS), name="stop-grpc")
-        # One turn of the loop, in which the stop begins.
-        await asyncio.sleep(0)
-        self._draining.answer_refusals()
-        await stopping
+        await self._server.stop(_STOP_SECONDS)
+        if self._stopping is not None:
+            await self._stopping
 
 
 def channel_options(settings: GrpcSettings) -> Sequence[tuple[str, int]]:

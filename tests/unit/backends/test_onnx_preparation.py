@@ -1,0 +1,239 @@
+"""What is served after the rewrites: proved, kept on disk, and said truthfully."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.encoder_graphs import STYLES, Style, build_encoder
+from support.onnx_models import build_model, model_files
+
+from rerankd.backends.base import EncodeOptions
+from rerankd.backends.onnx import OnnxBackend, OnnxSettings, Precision, Provider, load
+from rerankd.backends.onnx.graph import calibration, first_row, int8
+from rerankd.backends.onnx.graph.view import GraphView
+from rerankd.core.types import WarmupStage
+
+STYLE = STYLES["bert, TorchScript"]
+TEXTS = ["plants make food", "the river is long", "leaves " * 40, ""]
+
+
+def load_it(directory: Path, **settings: object) -> OnnxBackend:
+    given = {"threads": 1, "provider": Provider.CPU, **settings}
+    return load(model_files(directory), OnnxSettings(**given), lambda *_: None)
+
+
+def logits(backend: OnnxBackend) -> np.ndarray:
+    pairs = backend.encode_documents(backend.encode_query("how do plants"), TEXTS, EncodeOptions())
+    return backend.score([pair for windows in pairs for pair in windows], 0)
+
+
+def prepared(caplog: pytest.LogCaptureFixture) -> logging.LogRecord:
+    return next(record for record in reversed(caplog.records) if record.message == "graph prepared")
+
+
+@pytest.fixture(autouse=True)
+def all_lines(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+
+@pytest.fixture
+def unwritten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> np.ndarray:
+    """Logits of the stored graph, with no rewrite at all."""
+
+    def none(_: GraphView) -> frozenset[str]:
+        raise first_row.NotApplicableError("not now")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(first_row, "apply", none)
+        return logits(load_it(build_encoder(tmp_path / "stored", STYLE)))
+
+
+def test_a_rewrite_is_served_and_logged(
+    tmp_path: Path, unwritten: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = load_it(build_encoder(tmp_path / "model", STYLE))
+    np.testing.assert_allclose(logits(backend), unwritten, rtol=1e-5, atol=1e-5)
+    assert prepared(caplog).applied == [first_row.NAME]
+    assert (prepared(caplog).skipped, prepared(caplog).precision) == ([], "fp32")
+
+
+def test_the_operator_sees_what_was_applied(tmp_path: Path) -> None:
+    directory = build_encoder(tmp_path / "model", STYLE)
+    details: dict[WarmupStage, str] = {}
+    settings = OnnxSettings(threads=1, provider=Provider.CPU, precision=Precision.INT8)
+    load(model_files(directory), settings, lambda stage, _, text: details.update({stage: text}))
+    assert details[WarmupStage.SESSION] == f"CPUExecutionProvider ({first_row.NAME}; {int8.NAME})"
+
+
+def test_a_graph_without_the_pattern_is_served_as_it_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = load_it(build_encoder(tmp_path / "model", Style(pick="mean")))
+    assert np.isfinite(logits(backend)).all()
+    assert prepared(caplog).applied == []
+    (skipped,) = prepared(caplog).skipped
+    assert skipped == f"{first_row.NAME}: no operator picks the first row of the hidden states"
+
+
+def _pick_another_row(view: GraphView) -> frozenset[str]:
+    one = view.store("one", np.array(1, dtype=np.int64))
+    pick = next(node for node in view.nodes if node.op_type == "Gather" and "layernorm" in node.input[0])
+    pick.input[1] = one
+    view.replace_nodes()
+    return frozenset()
+
+
+def _break_the_graph(view: GraphView) -> frozenset[str]:
+    view.nodes[0].op_type = "NoSuchOperator"
+    view.replace_nodes()
+    return frozenset()
+
+
+def _add_a_little(view: GraphView) -> frozenset[str]:
+    """Too little to be seen in a ranking."""
+    little = view.store("little", np.array([1e-3], dtype=np.float32))
+    (last,) = view.nodes[-1].input
+    view.nodes[-1].input[0] = view.insert(len(view.nodes) - 1, "Add", [last, little], view.fresh("moved"))
+    view.replace_nodes()
+    return frozenset()
+
+
+def _give_no_number(view: GraphView) -> frozenset[str]:
+    zero = view.store("zero", np.array([0], dtype=np.float32))
+    (last,) = view.nodes[-1].input
+    nothing = view.insert(len(view.nodes) - 1, "Mul", [last, zero], view.fresh("nothing"))
+    view.nodes[-1].input[0] = view.insert(len(view.nodes) - 1, "Div", [last, nothing], view.fresh("infinite"))
+    view.replace_nodes()
+    return frozenset()
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (_pick_another_row, "it changes results by"),
+        (_add_a_little, "it changes results by"),
+        (_give_no_number, "not finite"),
+        (_break_the_graph, "it cannot be compared"),
+    ],
+)
+def test_a_wrong_rewrite_is_not_served(
+    tmp_path: Path,
+    unwritten: np.ndarray,
+    broken: Callable[[GraphView], frozenset[str]],
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(first_row, "apply", broken)
+    backend = load_it(build_encoder(tmp_path / "model", STYLE))
+    np.testing.assert_array_equal(logits(backend), unwritten)
+    assert prepared(caplog).applied == []
+    warning = next(record for record in caplog.records if record.levelno == logging.WARNING)
+    assert warning.rewrite == first_row.NAME
+    assert reason in warning.reason
+
+
+def test_a_model_that_int8_would_spoil_stays_in_float(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With ranges a thousand times too wide every value is rounded to nothing."""
+    observe = calibration.observe
+
+    def too_wide(*arguments: object) -> dict[str, int8.Range]:
+        return {
+            name: int8.Range(lowest=seen.lowest * 1000, highest=seen.highest * 1000)
+            for name, seen in observe(*arguments).items()
+        }
+
+    monkeypatch.setattr(calibration, "observe", too_wide)
+    backend = load_it(build_encoder(tmp_path / "model", STYLE), precision=Precision.INT8)
+    assert backend.description.precision == "fp32"
+    assert prepared(caplog).applied == [first_row.NAME]
+    assert prepared(caplog).skipped[0].startswith(f"{int8.NAME}: it changes results by")
+
+
+@pytest.mark.parametrize("precision", [Precision.AUTO, Precision.INT8])
+def test_the_second_load_takes_the_graph_from_the_disk(
+    tmp_path: Path,
+    precision: Precision,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    directory, cache = build_encoder(tmp_path / "model", STYLE), tmp_path / "cache"
+    first = logits(load_it(directory, precision=precision, cache_dir=cache))
+    assert not prepared(caplog).from_disk
+
+    def fail(*_: object) -> None:
+        raise AssertionError("a rewrite was made twice")
+
+    monkeypatch.setattr(first_row, "apply", fail)
+    monkeypatch.setattr(int8, "apply", fail)
+    second = load_it(directory, precision=precision, cache_dir=cache)
+    assert prepared(caplog).from_disk
+    np.testing.assert_array_equal(logits(second), first)
+    assert second.description.precision == ("int8" if precision is Precision.INT8 else "fp32")
+
+
+def test_a_damaged_file_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    directory, cache = build_encoder(tmp_path / "model", STYLE), tmp_path / "cache"
+    first = logits(load_it(directory, cache_dir=cache))
+    (file,) = cache.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-100])
+    again = logits(load_it(directory, cache_dir=cache))
+    assert not prepared(caplog).from_disk
+    np.testing.assert_array_equal(again, first)
+    assert file.read_bytes() == whole
+
+
+def test_another_graph_is_another_file(tmp_path: Path) -> None:
+    directory, cache = build_encoder(tmp_path / "model", STYLE), tmp_path / "cache"
+    load_it(directory, cache_dir=cache)
+    load_it(directory, cache_dir=cache, precision=Precision.INT8)
+    build_encoder(directory, STYLE, seed=4)
+    load_it(directory, cache_dir=cache)
+    assert len(list(cache.iterdir())) == 3
+
+
+def test_external_data_stay_where_they_are(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The rewritten graph is in memory; its weights are still found beside the stored one."""
+    directory, cache = build_model(tmp_path / "model", external_data=True), tmp_path / "cache"
+    plain = logits(load_it(build_model(tmp_path / "plain")))
+    for _ in range(2):
+        np.testing.assert_allclose(logits(load_it(directory, cache_dir=cache)), plain, rtol=1e-5, atol=1e-5)
+        assert prepared(caplog).applied == [first_row.NAME]
+    (file,) = cache.iterdir()
+    data = next((directory / "onnx").glob("*_data")).stat().st_size
+    assert file.stat().st_size < data
+
+
+def test_half_floats_are_widened_and_then_rewritten(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    backend = load_it(build_model(tmp_path / "model", precision="fp16"), cache_dir=tmp_path / "cache")
+    assert backend.description.precision == "fp32"
+    assert prepared(caplog).applied == [first_row.NAME]
+
+
+def test_a_warm_start_does_not_import_the_onnx_package(tmp_path: Path) -> None:
+    directory = build_encoder(tmp_path / "model", STYLE)
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from rerankd.artifacts.files import ModelFiles\n"
+        "from rerankd.backends.onnx import OnnxSettings, Precision, load\n"
+        "root = Path(sys.argv[1])\n"
+        "files = ModelFiles(id='a', revision='b', graph=root / 'onnx' / 'model.onnx',\n"
+        "                   tokenizer=root / 'tokenizer.json', config={'pad_token_id': 0})\n"
+        "settings = OnnxSettings(precision=Precision.INT8, cache_dir=Path(sys.argv[2]))\n"
+        "precision = load(files, settings, lambda *_: None).description.precision\n"
+        "print('onnx' in sys.modules, precision)"
+    )
+    command = [sys.executable, "-c", program, str(directory), str(tmp_path / "cache")]
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "False int8"
