@@ -17,6 +17,7 @@ from rerankd.core.engine import Engine, Request
 from rerankd.core.errors import RerankdError
 from rerankd.core.limits import Limits
 from rerankd.core.registry import Loader, ModelCatalogue, ModelReport, Registry
+from rerankd.core.score_cache import ScoreCache
 from rerankd.core.warmup import Warmup, WarmupRequest, read_samples
 from rerankd.grpc_api.health import SERVICE, HealthService
 from rerankd.grpc_api.probe import GrpcProbe
@@ -45,7 +46,9 @@ def build_engine(
     `catalogue` and `loader` stand in for the configured models, for tests and embedders.
     """
     limits = Limits(**config.limits.model_dump())
-    return Engine(build_registry(config, catalogue=catalogue, loader=loader), limits)
+    cache = ScoreCache(config.cache.max_mib * 1024 * 1024) if config.cache.max_mib else None
+    registry = build_registry(config, catalogue=catalogue, loader=loader)
+    return Engine(registry, limits, score_cache=cache)
 
 
 def build_registry(
@@ -363,7 +366,7 @@ def build_store(config: Config) -> ArtifactStore:
 def _onnx_loader(config: Config, store: ArtifactStore) -> Loader:
     def load(model_id: str, report: ProgressReporter) -> Backend:
         # Imported in the loading thread: the runtime takes longer to import than the doors to open.
-        from rerankd.backends.onnx import OnnxSettings, Provider, load
+        from rerankd.backends.onnx import OnnxSettings, Precision, Provider, load
 
         settings = OnnxSettings(
             provider=Provider(config.onnx.provider),
@@ -372,6 +375,8 @@ def _onnx_loader(config: Config, store: ArtifactStore) -> Loader:
             lanes=config.onnx.lanes,
             batch_tokens=config.onnx.batch_tokens,
             max_tokens=config.onnx.max_tokens,
+            precision=Precision(config.onnx.precision),
+            cache_dir=config.models.cache_dir / "rerankd" / "graphs",
         )
         return load(store.fetch(model_id, report), settings, report)
 

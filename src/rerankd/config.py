@@ -108,8 +108,8 @@ class ModelsConfig(_Section):
     offline: bool = False
     """Never use the network: a model that is not in the cache fails to load."""
     precision: Precision = "auto"
-    """Precision to load where a model offers several: auto (the most exact one), fp32, fp16, bf16, int8,
-    or the path of a graph inside the repository."""
+    """Stored precision to load where a model offers several: auto (the most exact one), fp32, fp16, bf16,
+    int8, or the path of a graph inside the repository."""
     precisions: dict[str, Precision] = Field(default_factory=dict)
     """Precision of single models: id to precision."""
     revisions: dict[str, str] = Field(default_factory=dict)
@@ -125,6 +125,10 @@ class OnnxConfig(_Section):
     """What executes the graph; auto = CUDA where it works, else CPU."""
     device_id: Annotated[int, Field(ge=0, le=1023)] = 0
     """Which GPU."""
+    precision: Literal["auto", "fp32", "fp16", "int8"] = "auto"
+    """What models compute in, whatever their files store: auto = as stored, fp32 on a CPU. int8, on a
+    CPU only, is about twice as fast and moves scores by some hundredths of a logit, the same for any
+    neighbours; fp16 needs a GPU. A model that int8 would harm stays in float; Status tells."""
     threads: Annotated[int, Field(ge=0, le=4096)] = 0
     """Compute threads over all lanes; 0 = the cores that this process may use."""
     lanes: Annotated[int, Field(ge=1, le=256)] = 1
@@ -162,6 +166,13 @@ class LimitsConfig(_Section):
     """Tokens that may wait for a score; beyond them a unary call is refused as OVERLOADED."""
     max_request_seconds: Annotated[float, Field(gt=0, le=86_400)] = _LIMITS.max_request_seconds
     """Longest time of a unary call that brings no deadline."""
+
+
+class CacheConfig(_Section):
+    """Scores that are kept, so that a pair that comes again needs no inference."""
+
+    max_mib: Annotated[int, Field(ge=0, le=1_048_576)] = 64
+    """Memory for scores, about 3,600 to the MiB; the least recently used go first. 0 keeps none."""
 
 
 class WarmupConfig(_Section):
@@ -224,6 +235,7 @@ class Config(_Section):
     models: ModelsConfig = Field(default_factory=ModelsConfig)
     onnx: OnnxConfig = OnnxConfig()
     limits: LimitsConfig = LimitsConfig()
+    cache: CacheConfig = CacheConfig()
     warmup: WarmupConfig = WarmupConfig()
     server: ServerConfig = ServerConfig()
     log: LogConfig = LogConfig()

@@ -2,12 +2,126 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+CLIENTS = Path(__file__).resolve().parents[2] / "clients"
+STATICCHECK = "honnef.co/go/tools/cmd/staticcheck@v0.8.2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """A built client."""
+    """A built client: the commands that run its programs, without their arguments."""
 
     name: str
+    plain: list[str]
+    """Ranks its arguments with nothing but the stubs."""
+    rerank_file: list[str]
+    """Ranks the lines of a file."""
     probe: list[str]
+    """See PROBES.md."""
+
+
+def run(*command: str, cwd: Path, env: Mapping[str, str] | None = None) -> str:
+    """What a command wrote; fails the test with all of it if the command fails."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=os.environ | dict(env or {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        pytest.fail(f"{' '.join(command)}:\n{done.stdout}", pytrace=False)
+    return done.stdout
+
+
+def build_python(_folder: Path) -> Client:
+    here = Path(__file__).parent
+    return Client(
+        name="python",
+        plain=[],
+        rerank_file=[],
+        probe=[sys.executable, str(here / "probe.py")],
+    )
+
+
+def build_go(folder: Path) -> Client:
+    go = CLIENTS / "go"
+    packages = {
+        "plain": "./examples/plain",
+        "rerank_file": "./examples/rerank_file",
+        "probe": "./internal/probe",
+    }
+    for name, package in packages.items():
+        run("go", "build", "-o", str(folder / name), package, cwd=go)
+    return Client(name="go", **{name: [str(folder / name)] for name in packages})
+
+
+def build_java(folder: Path) -> Client:
+    java, jars = CLIENTS / "java", folder / "classpath.txt"
+    run(
+        *("mvn", "-q", "-B", "test-compile", "dependency:build-classpath"),
+        *("-Dmdep.includeScope=test", f"-Dmdep.outputFile={jars}"),
+        cwd=java,
+    )
+    classes = [str(java / "target" / "classes"), str(java / "target" / "test-classes"), jars.read_text()]
+    command = ["java", "-cp", os.pathsep.join(classes)]
+    return Client(
+        name="java",
+        plain=[*command, "io.rerankd.examples.PlainExample"],
+        rerank_file=[*command, "io.rerankd.examples.RerankFile"],
+        probe=[*command, "io.rerankd.client.Probe"],
+    )
+
+
+def build_typescript(_folder: Path) -> Client:
+    typescript = CLIENTS / "typescript"
+    lock, installed = typescript / "package-lock.json", typescript / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        run("npm", "ci", "--no-audit", "--no-fund", cwd=typescript)
+    for script in ("build", "check", "build:test"):
+        run("npm", "run", script, cwd=typescript)
+    return Client(
+        name="typescript",
+        plain=["node", str(typescript / "examples" / "plain.mjs")],
+        rerank_file=["node", str(typescript / "examples" / "rerank_file.mjs")],
+        probe=["node", "--expose-gc", str(typescript / "dist-test" / "test" / "probe.js")],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    """What a client needs on the PATH, and what builds it."""
+
+    programs: tuple[str, ...]
+    build: Callable[[Path], Client]
+
+
+LANGUAGES = {
+    "python": Language(programs=(), build=build_python),
+    "go": Language(programs=("go",), build=build_go),
+    "java": Language(programs=("mvn", "java", "javac"), build=build_java),
+    "typescript": Language(programs=("npm", "node"), build=build_typescript),
+}
+
+
+def require(name: str) -> None:
+    """Skips the test where a toolchain is missing; with CI=true that is a failure."""
+    missing = [program for program in LANGUAGES[name].programs if shutil.which(program) is None]
+    if not missing:
+        return
+    message = f"{' and '.join(missing)} not found on the PATH"
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{message}; with CI=true no client goes untested", pytrace=False)
+    pytest.skip(message)

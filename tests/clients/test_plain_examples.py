@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import grpc
 import pytest
+from languages import Client
 
 from rerankd.v1 import rerank_service_pb2, rerank_service_pb2_grpc
-
-CLIENTS = Path(__file__).resolve().parents[2] / "clients"
 
 QUERY = "What is the capital of France?"
 DOCUMENTS = [
@@ -50,60 +46,11 @@ class Example:
         )
 
 
-def build(*command: str, cwd: Path) -> None:
-    done = subprocess.run(
-        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}"
-
-
-def build_go(folder: Path) -> Example:
-    program = str(folder / "plain")
-    build("go", "vet", "./...", cwd=CLIENTS / "go")
-    build("go", "build", "-o", program, "./examples/plain", cwd=CLIENTS / "go")
-    return Example([program])
-
-
-def build_java(folder: Path) -> Example:
-    java = CLIENTS / "java"
-    jars = folder / "classpath.txt"
-    build(
-        *("mvn", "-q", "-B", "test", "dependency:build-classpath"),
-        *("-Dmdep.includeScope=test", f"-Dmdep.outputFile={jars}"),
-        cwd=java,
-    )
-    classes = [str(java / "target" / "classes"), str(java / "target" / "test-classes"), jars.read_text()]
-    classpath = os.pathsep.join(classes)
-    return Example(["java", "-cp", classpath, "io.rerankd.examples.PlainExample"])
-
-
-def build_typescript(_folder: Path) -> Example:
-    typescript = CLIENTS / "typescript"
-    lock, installed = typescript / "package-lock.json", typescript / "node_modules" / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        build("npm", "ci", "--no-audit", "--no-fund", cwd=typescript)
-    build("npm", "run", "build", cwd=typescript)
-    build("npm", "run", "check", cwd=typescript)
-    return Example(["node", str(typescript / "examples" / "plain.mjs")])
-
-
-LANGUAGES: dict[str, tuple[Callable[[Path], Example], tuple[str, ...]]] = {
-    "go": (build_go, ("go",)),
-    "java": (build_java, ("mvn", "java", "javac")),
-    "typescript": (build_typescript, ("npm", "node")),
-}
-
-
-@pytest.fixture(scope="module", params=LANGUAGES)
-def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Example:
-    builder, programs = LANGUAGES[request.param]
-    missing = [program for program in programs if shutil.which(program) is None]
-    if missing:
-        message = f"{' and '.join(missing)} not found on the PATH"
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{message}; with CI=true no client goes untested")
-        pytest.skip(message)
-    return builder(tmp_path_factory.mktemp(request.param))
+@pytest.fixture
+def example(client: Client) -> Example:
+    if not client.plain:
+        pytest.skip("the plain example of Python is examples/python/unary.py, tested with its client")
+    return Example(client.plain)
 
 
 def test_the_example_prints_the_ranking_of_the_server(example: Example, server: Server) -> None:

@@ -176,6 +176,33 @@ def test_it_gives_up_with_the_last_error(kind: str, attempts: int, breaks: list[
 
 
 @BOTH
+def test_a_stream_that_a_stopping_server_cancels_goes_on(kind: str) -> None:
+    plan = Plan(breaks=[Break(after=5, code=grpc.StatusCode.CANCELLED, reason="")])
+    with InterruptedServer(plan) as server:
+        response, _, resumes = call(kind, server.target, documents(60))
+    assert resumes == 1
+    assert comparable(response) == uninterrupted(kind, documents(60))
+
+
+async def test_a_closed_client_ends_its_streams() -> None:
+    plan = Plan(breaks=[Break(after=3, retry_seconds=1)] * 9)
+    with InterruptedServer(plan) as server:
+        client = Client(server.target)
+        stream = client.rerank_stream(QUERY, documents(30), emit="scores")
+        next(stream)
+        client.close()
+        with pytest.raises(CancelledError):
+            list(stream)
+        aclient = AsyncClient(server.target)
+        async with aclient.rerank_stream(QUERY, documents(30), emit="scores") as astream:
+            await anext(astream)
+            await aclient.close()
+            with pytest.raises(CancelledError):
+                async for _ in astream:
+                    pass
+
+
+@BOTH
 def test_another_revision_of_the_model_fails_the_stream(kind: str) -> None:
     plan = Plan(breaks=[Break(after=5)], revisions=["r1", "r2"])
     with InterruptedServer(plan) as server, pytest.raises(ModelChangedError) as caught:

@@ -125,10 +125,15 @@ class ServerProcess:
 
 
 def fake_config(**sections: Any) -> Config:
-    """Free ports, and health says SERVING at once."""
-    return Config.model_validate(
-        {"grpc_port": 0, "http_port": 0, "http_enabled": False, "warmup": {"mode": "lazy"}} | sections
-    )
+    """Free ports, health says SERVING at once, and every pair is scored: tests count them."""
+    defaults: dict[str, Any] = {
+        "grpc_port": 0,
+        "http_port": 0,
+        "http_enabled": False,
+        "warmup": {"mode": "lazy"},
+        "cache": {"max_mib": 0},
+    }
+    return Config.model_validate(defaults | sections)
 
 
 def fake_engine(backend: FakeBackend, config: Config) -> Engine:

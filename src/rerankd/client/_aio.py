@@ -105,6 +105,7 @@ class AsyncClient:
     ) -> pb.RerankResponse:
         """Ranks any number of documents, unary or by a stream; see `Client.rerank_all`."""
         check_documents(documents)
+        await self._learn_limits()
         budget = UnaryBudget(self._policy.limits)
         first: list[pb.Document] = []
         rest = each(documents)

@@ -217,7 +217,10 @@ class _Attempt:
         self._state = state
         self._source = source
         self._chunker: Chunker = state.new_chunker()
-        self._call = open_call(state.remaining_seconds())
+        try:
+            self._call = open_call(state.remaining_seconds())
+        except grpc.aio.UsageError as error:
+            raise CancelledError("the client was closed while the stream was read") from error
         source.cancel_call = self._call.cancel
         self.responses = Responses(self._call)
         self._writer = asyncio.create_task(self._write(), name="rerank-stream-writer")

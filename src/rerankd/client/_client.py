@@ -123,6 +123,7 @@ class Client:
         it refuses `original_score_weight`, which needs the whole set at once.
         """
         check_documents(documents)
+        self._learn_limits()
         budget = UnaryBudget(self._policy.limits)
         first: list[pb.Document] = []
         rest = iter(documents)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from rerankd.client._errors import RerankdError, UnavailableError
+from rerankd.client._errors import CancelledError, RerankdError, UnavailableError
 
 FIRST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 5.0
@@ -38,7 +38,10 @@ class ResumePolicy:
         self._in_vain = 0 if self._progressed else self._in_vain + 1
         self._progressed = False
         most = self._attempts if self._any_score else min(self._attempts, ATTEMPTS_BEFORE_ANY_SCORE)
-        if not isinstance(error, UnavailableError) or self._in_vain >= most:
+        # A server whose core is being stopped answers CANCELLED to what still reaches it. A stream that is
+        # closed on this side does not ask.
+        interrupted = isinstance(error, UnavailableError | CancelledError)
+        if not interrupted or self._in_vain >= most:
             return None
         self.resumes += 1
         delay = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0**self._in_vain)

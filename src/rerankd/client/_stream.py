@@ -244,8 +244,11 @@ class _Attempts:
     def open(self) -> None:
         """Starts the next attempt."""
         attempt = self._current = Attempt(self._state, self._source)
-        with typed_errors():
-            attempt.opened(self._open_call(attempt.messages(), self._state.remaining_seconds()))
+        try:
+            with typed_errors():
+                attempt.opened(self._open_call(attempt.messages(), self._state.remaining_seconds()))
+        except ValueError as error:
+            raise CancelledError("the client was closed while the stream was read") from error
         if self._closed.is_set():
             attempt.end()
 

@@ -21,6 +21,7 @@ from rerankd.core.limits import Limits, check_original_scores
 from rerankd.core.policy import check_instruction, estimate_tokens, forgives, load_before, soft_deadline, why
 from rerankd.core.ranking import final_ranking, passthrough
 from rerankd.core.registry import LoadedModel, Registry
+from rerankd.core.score_cache import ScoreCache
 from rerankd.core.scoring import ScoringRun, unscored_result
 from rerankd.core.stream_events import Chunk, StreamEvent, StreamRequest
 from rerankd.core.streaming import StreamSession
@@ -50,14 +51,25 @@ class Request:
     query: str
     documents: Sequence[Document]
     options: Options = field(default_factory=Options)
+    use_cache: bool = True
+    """False where the model itself is to run, as in a warm-up."""
 
 
 class Engine:
     """Ranks. One for each process, on one event loop; knows nothing of doors."""
 
-    def __init__(self, registry: Registry, limits: Limits, *, tokenizer_threads: int = 0) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        limits: Limits,
+        *,
+        tokenizer_threads: int = 0,
+        score_cache: ScoreCache | None = None,
+    ) -> None:
+        """`tokenizer_threads`: 0 = up to 4, as there are cores; `score_cache`: None = scores are not kept."""
         self.registry = registry
         self.limits = limits
+        self.score_cache = score_cache
         threads = tokenizer_threads or min(4, os.cpu_count() or 1)
         self._tokenizers = ThreadPoolExecutor(threads, thread_name_prefix="tokenize")
 
@@ -107,7 +119,9 @@ class Engine:
         started = time.monotonic()
         self.limits.check_query(request.query)
         self.limits.check_stream_options(request.options, snapshots=request.wants_snapshots)
-        session = StreamSession(self.registry, self.limits, self._tokenizers, request, caller)
+        session = StreamSession(
+            self.registry, self.limits, self._tokenizers, request, caller, self.score_cache
+        )
         async with aclosing(session.events(chunks)) as events:
             async for event in events:
                 if isinstance(event, Ranking):
@@ -127,6 +141,7 @@ class Engine:
             limits=self.limits,
             tokenizers=self._tokenizers,
             on_result=results.append,
+            cache=self.score_cache if request.use_cache else None,
         )
 
     def _check(self, request: Request) -> None:

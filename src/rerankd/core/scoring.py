@@ -16,6 +16,7 @@ from rerankd.core.limits import Limits
 from rerankd.core.ranking import score_of
 from rerankd.core.registry import LoadedModel
 from rerankd.core.scheduler import QueuedPair, Ticket
+from rerankd.core.score_cache import PairScore, ScoreCache, key_of
 from rerankd.core.types import Document, LongDocument, Options, Passage, Priority, Result, Timing, Usage
 
 TOKENIZE_SLICE = 64
@@ -31,6 +32,8 @@ class _Group:
     windows_left: int = 0
     best_logit: float = -math.inf
     best: EncodedPair | None = None
+    claimed: bytes | None = None
+    """Key in the score cache of a score that this group is to make."""
 
 
 class ScoringRun:
@@ -49,6 +52,7 @@ class ScoringRun:
         limits: Limits,
         tokenizers: Executor,
         on_result: Callable[[Result], None],
+        cache: ScoreCache | None = None,
     ) -> None:
         self.usage = Usage()
         self.timing = Timing()
@@ -63,10 +67,17 @@ class ScoringRun:
         self._on_result = on_result
         self._groups: dict[str, _Group] = {}
         self._in_flight = 0
+        self._cache = cache
+        self._priority = Priority.BULK
+        self._late: set[asyncio.Task[None]] = set()
+        self._closed = False
         self._ticket: Ticket | None = None
         self._encoded_query: EncodedQuery | None = None
         self._encode_options = EncodeOptions(
             long_document=options.long_document, max_tokens_per_document=options.max_tokens_per_document
+        )
+        self._key_of = (
+            key_of(model.backend.description, query, self._encode_options) if cache is not None else None
         )
 
     @property
@@ -76,6 +87,7 @@ class ScoringRun:
 
     def open(self, *, client: str, priority: Priority, deadline: float | None, estimated_tokens: int) -> None:
         """Takes a place in the scheduler; raises what `Scheduler.open` raises."""
+        self._priority = priority
         self._ticket = self._model.scheduler.open(
             self, client=client, priority=priority, deadline=deadline, estimated_tokens=estimated_tokens
         )
@@ -86,6 +98,11 @@ class ScoringRun:
             self._model.scheduler.close(self._ticket)
             first = self._ticket.first_run_at
             self.timing.queue_seconds = (first or time.monotonic()) - self._ticket.opened_at
+        self._closed = True
+        for group in self._groups.values():
+            if self._cache is not None and group.claimed is not None:
+                self._cache.abandon(group.claimed)
+                group.claimed = None
 
     async def add(self, indexes: Sequence[int], documents: Sequence[Document]) -> None:
         """Queues documents; returns when the last one is queued, not when it is scored.
@@ -100,9 +117,10 @@ class ScoringRun:
         self.usage.documents += len(documents)
         for start in range(0, len(documents), TOKENIZE_SLICE):
             part = slice(start, start + TOKENIZE_SLICE)
-            fresh = self._group(indexes[part], documents[part])
-            if fresh and self.failure is None:
-                await self._encode_and_push(fresh)
+            fresh = self._unknown(self._group(indexes[part], documents[part]))
+            if self.failure is None:
+                # Where every score is known nothing else would let the event loop go.
+                await (self._encode_and_push(fresh) if fresh else asyncio.sleep(0))
 
     async def drained(self) -> None:
         """Returns when every added document is scored.
@@ -136,8 +154,24 @@ class ScoringRun:
             if group.best is None or value > group.best_logit:
                 group.best, group.best_logit = queued.pair, value
             if not group.windows_left:
-                self._finish(group)
+                self._settle(group)
         self.changed.set()
+
+    def on_cached(self, waiting: object, score: PairScore) -> None:
+        """Takes a score that another request had made."""
+        assert isinstance(waiting, _Group)  # noqa: S101 - narrows the cache's opaque waiter
+        if not self._closed and self._groups.get(waiting.text) is waiting:
+            self.usage.cache_hits += len(waiting.members)
+            self._finish(waiting, score)
+            self.changed.set()
+
+    def on_abandoned(self, waiting: object) -> None:
+        """Scores what another request was to score and will not."""
+        assert isinstance(waiting, _Group)  # noqa: S101
+        if not self._closed and self._groups.get(waiting.text) is waiting:
+            task = asyncio.create_task(self._score_late(waiting), name="score-late")
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
 
     def on_failure(self, error: RerankdError) -> None:
         """Ends the run with an error; the first one is kept."""
@@ -164,6 +198,29 @@ class ScoringRun:
             )
         return fresh
 
+    def _unknown(self, groups: list[_Group]) -> list[_Group]:
+        """Answers what the cache knows, and returns what this run has to score itself."""
+        if self._cache is None or self._key_of is None:
+            return groups
+        unknown = []
+        for group in groups:
+            key = self._key_of(group.text)
+            score = self._cache.find(key)
+            if score is not None:
+                self.on_cached(group, score)
+            elif self._cache.claim(key, self._priority, self, group):
+                group.claimed = key
+                unknown.append(group)
+        return unknown
+
+    async def _score_late(self, group: _Group) -> None:
+        try:
+            unknown = [] if self._closed else self._unknown([group])
+            if unknown:
+                await self._encode_and_push(unknown)
+        except RerankdError as error:
+            self.on_failure(error)
+
     async def _encode_and_push(self, groups: list[_Group]) -> None:
         started = time.monotonic()
         loop = asyncio.get_running_loop()
@@ -188,26 +245,39 @@ class ScoringRun:
         except DocumentTooLongError as error:
             raise _renumbered(error, groups) from error
 
-    def _finish(self, group: _Group) -> None:
+    def _settle(self, group: _Group) -> None:
+        """Takes a score that this run had made, and shares it."""
+        best = group.best
+        assert best is not None  # noqa: S101 - a group has at least one window
+        score = PairScore(
+            logit=group.best_logit,
+            dropped_tokens=best.dropped_tokens,
+            start_char=best.start_char,
+            end_char=best.end_char,
+        )
+        self._finish(group, score)
+        if self._cache is not None and group.claimed is not None:
+            self._cache.settle(group.claimed, score)
+
+    def _finish(self, group: _Group, score: PairScore) -> None:
         del self._groups[group.text]
         self._in_flight -= len(group.members)
-        best, options = group.best, self._options
-        dropped = best.dropped_tokens if best is not None else 0
+        options = self._options
         passage = None
-        if best is not None and options.long_document is LongDocument.BEST_PASSAGE:
-            passage = Passage(start_char=best.start_char, end_char=best.end_char)
+        if options.long_document is LongDocument.BEST_PASSAGE:
+            passage = Passage(start_char=score.start_char, end_char=score.end_char)
         for index, document in group.members:
             self.usage.scored_documents += 1
-            self.usage.truncated_documents += dropped > 0
+            self.usage.truncated_documents += score.dropped_tokens > 0
             self._on_result(
                 Result(
                     index=index,
                     id=document.id,
-                    score=score_of(group.best_logit, options),
-                    logit=group.best_logit,
+                    score=score_of(score.logit, options),
+                    logit=score.logit,
                     original_score=document.original_score,
                     document=document if options.return_documents else None,
-                    dropped_tokens=dropped,
+                    dropped_tokens=score.dropped_tokens,
                     passage=passage,
                 )
             )

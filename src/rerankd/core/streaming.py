@@ -14,6 +14,7 @@ from rerankd.core.limits import Limits, check_original_scores
 from rerankd.core.policy import check_instruction, forgives, load_before, soft_deadline, why
 from rerankd.core.ranking import passthrough
 from rerankd.core.registry import LoadedModel, Registry
+from rerankd.core.score_cache import ScoreCache
 from rerankd.core.scoring import TOKENIZE_SLICE, ScoringRun, unscored_result
 from rerankd.core.stream_events import Chunk, Emit, ScoreBuffer, Snapshot, StreamEvent, StreamRequest
 from rerankd.core.types import (
@@ -39,7 +40,13 @@ class StreamSession:
     """
 
     def __init__(
-        self, registry: Registry, limits: Limits, tokenizers: Executor, request: StreamRequest, caller: Caller
+        self,
+        registry: Registry,
+        limits: Limits,
+        tokenizers: Executor,
+        request: StreamRequest,
+        caller: Caller,
+        cache: ScoreCache | None = None,
     ) -> None:
         self._registry = registry
         self._limits = limits
@@ -47,6 +54,7 @@ class StreamSession:
         self._request = request
         self._options = request.options
         self._caller = caller
+        self._cache = cache
         self._received = 0
         self._fed = 0
         self._chunk = Chunk(indexes=(), documents=())
@@ -115,6 +123,7 @@ class StreamSession:
             limits=self._limits,
             tokenizers=self._tokenizers,
             on_result=self._take,
+            cache=self._cache,
         )
         run.open(
             client=self._caller.client,

@@ -92,9 +92,10 @@ class Warmup:
     async def _run_samples(self, model_id: str, samples: Sequence[Request]) -> None:
         options = Options(model=model_id, priority=Priority.BULK)
         for sample in samples:
-            await self._engine.rerank(
-                Request(query=sample.query, documents=sample.documents, options=options), _CALLER
+            request = Request(
+                query=sample.query, documents=sample.documents, options=options, use_cache=False
             )
+            await self._engine.rerank(request, _CALLER)
 
 
 def read_samples(path: Path) -> list[Request]:

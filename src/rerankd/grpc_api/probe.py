@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import grpc
 import grpc.aio
@@ -12,7 +13,8 @@ from rerankd.grpc_api.server import bracketed
 from rerankd.v1 import rerank_service_pb2 as pb
 from rerankd.v1.rerank_service_pb2_grpc import RerankServiceStub
 
-_QUERY = "Is the server ready?"
+# Another one each time, so that no score is known already and the model itself runs.
+_QUERY = "Is the server ready at {time}?"
 _DOCUMENTS = ("The server is ready.", "A document about something else entirely.")
 
 
@@ -36,7 +38,7 @@ class GrpcProbe:
         """
         await self._listening.wait()
         request = pb.RerankRequest(
-            query=_QUERY,
+            query=_QUERY.format(time=time.time_ns()),
             documents=[pb.Document(text=text) for text in _DOCUMENTS],
             options=pb.RerankOptions(model=model_id),
         )

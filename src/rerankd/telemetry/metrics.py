@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 import rerankd
 from rerankd.core.engine import Engine
+from rerankd.core.score_cache import ScoreCache
 from rerankd.core.types import ModelState
 
 
@@ -56,4 +57,22 @@ class _EngineCollector(Collector):
             for state in ModelState:
                 states.add_metric([report.id, state.value], float(report.state is state))
         yield states
+        yield from _score_cache(self._engine.score_cache)
         yield InfoMetricFamily("rerankd_build", "What is running.", value={"version": rerankd.__version__})
+
+
+def _score_cache(cache: ScoreCache | None) -> Iterator[Metric]:
+    if cache is None:
+        return
+    yield CounterMetricFamily(
+        "rerankd_score_cache_hits",
+        "Pairs whose score was known, or was being made for another request.",
+        value=cache.hits,
+    )
+    yield CounterMetricFamily(
+        "rerankd_score_cache_misses", "Pairs whose score had to be made.", value=cache.misses
+    )
+    yield GaugeMetricFamily("rerankd_score_cache_entries", "Scores that are kept.", value=len(cache))
+    yield GaugeMetricFamily(
+        "rerankd_score_cache_bytes", "Memory that the kept scores take, about.", value=cache.size_bytes
+    )

@@ -101,7 +101,10 @@ def seen(view: GraphView, names: list[str]) -> dict[str, int8.Range]:
     """Ranges as a calibration would give them, of the width that each tensor has."""
     widths = {name: 64 if name.startswith("mul") else 32 for name in names}
     return {
-        name: int8.Range(lowest=np.full(width, -0.1, np.float32), highest=np.full(width, 3, np.float32))
+        name: int8.Range(
+            lowest=np.full(width, -0.1, np.float32),
+            highest=np.full(width, 3, np.float32),
+        )
         for name, width in widths.items()
     }
 

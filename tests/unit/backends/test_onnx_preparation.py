@@ -5,18 +5,23 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
-from support.encoder_graphs import STYLES, Style, build_encoder
+from support.encoder_graphs import STYLES, Style, build_encoder, encoder_graph
 from support.onnx_models import build_model, model_files
 
 from rerankd.backends.base import EncodeOptions
 from rerankd.backends.onnx import OnnxBackend, OnnxSettings, Precision, Provider, load
-from rerankd.backends.onnx.graph import calibration, first_row, int8
+from rerankd.backends.onnx.graph import calibration, first_row, half, int8
+from rerankd.backends.onnx.graph.cache import RewrittenGraph
+from rerankd.backends.onnx.graph.preparation import Preparation, StoredGraph
 from rerankd.backends.onnx.graph.view import GraphView
+from rerankd.backends.onnx.graph_file import read_graph
+from rerankd.backends.onnx.pairs import Feed
 from rerankd.core.types import WarmupStage
 
 STYLE = STYLES["bert, TorchScript"]
@@ -217,6 +222,38 @@ def test_half_floats_are_widened_and_then_rewritten(tmp_path: Path, caplog: pyte
     backend = load_it(build_model(tmp_path / "model", precision="fp16"), cache_dir=tmp_path / "cache")
     assert backend.description.precision == "fp32"
     assert prepared(caplog).applied == [first_row.NAME]
+
+
+def for_a_gpu(model: onnx.ModelProto, path: Path, precision: Precision) -> RewrittenGraph:
+    """As for a GPU, which only the sessions that serve need."""
+
+    def feeds(pairs: Sequence[tuple[str, str]]) -> list[Feed]:
+        return [
+            {value.name: np.full((1, 4 + number), number, dtype=np.int64) for value in model.graph.input}
+            | {"attention_mask": np.ones((1, 4 + number), dtype=np.int64)}
+            | {"token_type_ids": np.zeros((1, 4 + number), dtype=np.int64)}
+            for number, _ in enumerate(pairs)
+        ]
+
+    path.write_bytes(model.SerializeToString())
+    stored = StoredGraph(path=path, model=read_graph(path), content=path, output="logits", arithmetic="fp32")
+    return Preparation(precision=precision, threads=1, feeds=feeds).prepare(stored, Provider.CUDA)
+
+
+def test_half_floats_for_a_gpu(tmp_path: Path) -> None:
+    graph = for_a_gpu(encoder_graph(STYLE), tmp_path / "model.onnx", Precision.FP16)
+    assert graph.applied == (first_row.NAME, half.NAME)
+    assert graph.arithmetic == "fp16"
+    matrices = [
+        tensor for tensor in onnx.load_from_string(graph.content).graph.initializer if len(tensor.dims) == 2
+    ]
+    assert {tensor.data_type for tensor in matrices} == {onnx.TensorProto.FLOAT16}
+
+
+def test_int8_products_are_for_cpus(tmp_path: Path) -> None:
+    graph = for_a_gpu(encoder_graph(STYLE), tmp_path / "model.onnx", Precision.INT8)
+    assert (graph.applied, graph.arithmetic) == ((first_row.NAME,), "fp32")
+    assert graph.skipped == (f"{int8.NAME}: it is made for CPUs",)
 
 
 def test_a_warm_start_does_not_import_the_onnx_package(tmp_path: Path) -> None:

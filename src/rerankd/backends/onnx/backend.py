@@ -18,13 +18,21 @@ from rerankd.backends.base import (
     ProgressReporter,
 )
 from rerankd.backends.onnx.contract import GraphContract, check_graph, check_vocabulary
-from rerankd.backends.onnx.devices import EXECUTION_PROVIDERS
+from rerankd.backends.onnx.devices import EXECUTION_PROVIDERS, available_cores
 from rerankd.backends.onnx.failures import short_cause
-from rerankd.backends.onnx.golden import GOLDEN_FILE, TOLERANCES, check_golden_pairs, check_scores
+from rerankd.backends.onnx.golden import (
+    GOLDEN_FILE,
+    NEIGHBOURS_INT8,
+    TOLERANCES,
+    check_golden_pairs,
+    check_scores,
+)
+from rerankd.backends.onnx.graph.cache import GraphCache
+from rerankd.backends.onnx.graph.preparation import Preparation, StoredGraph
 from rerankd.backends.onnx.graph_file import read_graph
 from rerankd.backends.onnx.head import Head, read_head
 from rerankd.backends.onnx.model_config import ModelConfig, read_model_config
-from rerankd.backends.onnx.pairs import BatchAssembler, Pair, TokenizedQuery, WholePair
+from rerankd.backends.onnx.pairs import BatchAssembler, Feed, Pair, TokenizedQuery, WholePair
 from rerankd.backends.onnx.session import (
     CPU_BATCH_TOKENS,
     GPU_BATCH_TOKENS,
@@ -32,10 +40,10 @@ from rerankd.backends.onnx.session import (
     OpenSessions,
     open_sessions,
 )
-from rerankd.backends.onnx.settings import OnnxSettings, Provider
+from rerankd.backends.onnx.settings import OnnxSettings, Precision, Provider
 from rerankd.backends.onnx.tokenization import PairTokenizer, load_tokenizer, pad_token_id
 from rerankd.backends.onnx.widen import stores_halves, widened
-from rerankd.core.errors import BackendFailedError, ModelFailedError
+from rerankd.core.errors import BackendFailedError, InvalidRequestError, ModelFailedError
 from rerankd.core.types import WarmupStage
 
 if TYPE_CHECKING:
@@ -144,6 +152,8 @@ class _Loader:
         self._settings = settings
         self._report = report
         self._arithmetic = files.precision
+        self._rewrites: tuple[str, ...] = ()
+        self._rewritten_to = ""
 
     def load(self) -> OnnxBackend:
         self._report(WarmupStage.VERIFY, 0.0, "reading the graph and the tokenizer")
@@ -155,10 +165,12 @@ class _Loader:
 
         self._report(WarmupStage.SESSION, 0.0, "opening sessions")
         self._arithmetic = contract.arithmetic
-        sessions = open_sessions(self._source(model), self._settings)
-        del model  # As large as the weights.
+        source = self._source(model, contract.output, tokenizer, assembler)
+        sessions = open_sessions(source, self._settings, self._files.graph.parent)
+        del model, source  # As large as the weights.
         provider = EXECUTION_PROVIDERS[sessions.provider]
-        self._report(WarmupStage.SESSION, 1.0, f"{provider} ({sessions.note})" if sessions.note else provider)
+        notes = "; ".join((*((sessions.note,) if sessions.note else ()), *self._rewrites))
+        self._report(WarmupStage.SESSION, 1.0, f"{provider} ({notes})" if notes else provider)
 
         self._report(WarmupStage.SHAPES, 0.0, "running representative shapes")
         head = _probe_head(sessions, assembler, contract, config)
@@ -194,21 +206,66 @@ class _Loader:
             limit = min(limit, self._settings.max_tokens)
         return PairTokenizer(library, limit), assembler
 
-    def _source(self, model: ModelProto) -> GraphSource:
+    def _source(
+        self, model: ModelProto, output: str, tokenizer: PairTokenizer, assembler: BatchAssembler
+    ) -> GraphSource:
+        """The graph for a provider: widened where it must be, rewritten where it gains."""
+
+        def feeds(pairs: Sequence[tuple[str, str]]) -> list[Feed]:
+            batches = (_feed(tokenizer, assembler, query, document) for query, document in pairs)
+            return [batch for batch in batches if batch is not None]
+
+        preparation = Preparation(
+            precision=self._settings.precision,
+            threads=self._settings.threads or available_cores(),
+            feeds=feeds,
+            cache=GraphCache(self._settings.cache_dir) if self._settings.cache_dir is not None else None,
+        )
+
         def source(provider: Provider) -> Path | bytes:
-            if provider is Provider.CPU and stores_halves(model):
-                wide = widened(model, self._files.graph.parent)
-                if wide is not None:
-                    if self._arithmetic in ("fp16", "bf16"):
-                        self._arithmetic = "fp32"
-                    return wide
-            return self._files.graph
+            self._check_precision(provider)
+            stored = self._stored(model, output, provider)
+            graph = preparation.prepare(stored, provider)
+            if graph.arithmetic != stored.arithmetic:
+                self._rewritten_to = graph.arithmetic
+            self._arithmetic = graph.arithmetic
+            self._rewrites = graph.applied
+            return graph.content or stored.content
 
         return source
 
+    def _check_precision(self, provider: Provider) -> None:
+        if self._settings.precision is Precision.FP16 and provider is Provider.CPU:
+            raise ModelFailedError(
+                "precision fp16 was asked for, which needs a GPU: CPUs have no arithmetic for it; "
+                "set onnx.precision to auto, fp32 or int8",
+                metadata={"asked": "fp16", "provider": EXECUTION_PROVIDERS[provider]},
+            )
+
+    def _stored(self, model: ModelProto, output: str, provider: Provider) -> StoredGraph:
+        halves_run = provider is not Provider.CPU and self._settings.precision is not Precision.FP32
+        wide = None if halves_run or not stores_halves(model) else widened(model, self._files.graph.parent)
+        if wide is None:
+            content: Path | bytes = self._files.graph
+            return StoredGraph(
+                path=self._files.graph,
+                model=model,
+                content=content,
+                output=output,
+                arithmetic=self._arithmetic,
+            )
+        return StoredGraph(
+            path=self._files.graph,
+            model=type(model).FromString(wide),
+            content=wide,
+            output=output,
+            arithmetic="fp32" if self._arithmetic in ("fp16", "bf16") else self._arithmetic,
+        )
+
     def _describe(self, tokenizer: PairTokenizer, sessions: OpenSessions) -> BackendDescription:
         cpu = sessions.provider is Provider.CPU
-        stored = self._files.precision
+        # A rewrite to a coarser arithmetic rewrites the weights too.
+        stored = self._rewritten_to or self._files.precision
         plain = stored == self._arithmetic
         return BackendDescription(
             id=self._files.id,
@@ -229,8 +286,19 @@ class _Loader:
             return backend.score([pair for windows in pairs for pair in windows], 0)
 
         tolerance = TOLERANCES[self._arithmetic]
-        check_scores(score, tolerance)
+        # Our own int8 keeps rows apart; that of a stranger's graph may scale by the whole batch.
+        check_scores(score, NEIGHBOURS_INT8 if self._rewritten_to == "int8" else tolerance)
         return check_golden_pairs(self._files.tokenizer.parent / GOLDEN_FILE, score, tolerance)
+
+
+def _feed(tokenizer: PairTokenizer, assembler: BatchAssembler, query: str, document: str) -> Feed | None:
+    """A pair as a batch of its own; None where the model is too short for the query."""
+    try:
+        encoded = tokenizer.encode_query(query)
+    except InvalidRequestError:
+        return None
+    (windows,) = tokenizer.encode_documents(encoded, [document], EncodeOptions())
+    return assembler.assemble(cast("Sequence[Pair]", windows))
 
 
 def _probe_head(

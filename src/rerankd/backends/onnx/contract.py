@@ -30,7 +30,15 @@ _FLOATS: Mapping[int, str] = {1: "fp32", 10: "fp16", 11: "fp64", 16: "bf16"}
 """`TensorProto.DataType` numbers."""
 
 _INTEGER_ARITHMETIC = frozenset(
-    {"DynamicQuantizeLinear", "DynamicQuantizeMatMul", "MatMulInteger", "MatMulNBits", "QAttention", "QGemm"}
+    {
+        "DynamicQuantizeLinear",
+        "DynamicQuantizeMatMul",
+        "MatMulInteger",
+        "MatMulIntegerToFloat",
+        "MatMulNBits",
+        "QAttention",
+        "QGemm",
+    }
 )
 """Operators that round activations, so that scores are those of int8. QDQ pairs are not among
 them: the session folds them into float weights."""

@@ -37,6 +37,15 @@ def check_external_data(tensors: Iterable[TensorProto], folder: Path) -> None:
             )
 
 
+def read_external(tensor: TensorProto, folder: Path) -> bytes:
+    """The bytes of a tensor whose place `check_external_data` has accepted."""
+    place = {entry.key: entry.value for entry in tensor.external_data}
+    with (folder / place["location"]).open("rb") as file:
+        file.seek(int(place.get("offset") or 0))
+        length = int(place.get("length") or 0)
+        return file.read(length) if length else file.read()
+
+
 def _size(name: str, folder: Path) -> int:
     plain = name not in ("", ".", "..") and PurePosixPath(name).name == name == PureWindowsPath(name).name
     if not plain or "\x00" in name:

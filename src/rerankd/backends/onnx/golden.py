@@ -41,10 +41,14 @@ TOLERANCES = {
     # Half precision carries 11 bits; a dozen layers of rounding show in the third digit.
     "fp16": Tolerance(absolute=2e-2, relative=1e-2),
     "bf16": Tolerance(absolute=1e-1, relative=5e-2),
-    # Activations are scaled by the largest value of the whole batch, so neighbours do matter.
+    # Where a stored graph scales activations by the largest value of the whole batch, neighbours matter.
     "int8": Tolerance(absolute=0.3, relative=0.1),
 }
 """By the precision of the arithmetic."""
+
+NEIGHBOURS_INT8 = Tolerance(absolute=1e-3, relative=1e-3)
+"""For int8 products whose scales know no batch. Float rounding before them is all that neighbours can
+change, usually below 1e-5; where it tips a value over to the next level, a little more."""
 
 _QUERY = "how do plants make food"
 _DOCUMENTS = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class Provider(enum.Enum):
@@ -17,6 +18,25 @@ class Provider(enum.Enum):
     TENSORRT = "tensorrt"
 
 
+class Precision(enum.Enum):
+    """What a model computes in, whatever its file stores.
+
+    There is no bf16: ONNX Runtime has no such kernels for x86, and OpenVINO's build, which has them,
+    cannot be installed beside the one that this package uses.
+    """
+
+    AUTO = "auto"
+    """As the graph is stored; half floats become fp32 on a CPU."""
+    FP32 = "fp32"
+    """Single floats everywhere."""
+    FP16 = "fp16"
+    """Half floats, on a GPU only."""
+    INT8 = "int8"
+    """Products in 8-bit integers, on a CPU only: about twice as fast, scores off by some hundredths.
+    A score still does not depend on its neighbours. A model that would lose more than that stays in
+    float; Status tells."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnnxSettings:
     """Settings of one local model; every 0 means "choose for me"."""
@@ -25,6 +45,9 @@ class OnnxSettings:
     """A provider asked for by name that does not come up fails the load; AUTO never fails for it."""
     device_id: int = 0
     """Which GPU, counted from 0; the CPU ignores it."""
+    precision: Precision = Precision.AUTO
+    cache_dir: Path | None = None
+    """Where rewritten graphs are kept; None = they are made anew at every load."""
     threads: int = 0
     """Threads that compute, over all lanes; 0 = the cores that this process may use."""
     lanes: int = 1

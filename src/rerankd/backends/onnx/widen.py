@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rerankd.backends.base import Float32Array
-from rerankd.backends.onnx.external_data import EXTERNAL
+from rerankd.backends.onnx.external_data import EXTERNAL, read_external
 from rerankd.backends.onnx.graph_file import LARGEST_MESSAGE, graphs, nodes, tensors
 
 if TYPE_CHECKING:
@@ -89,11 +89,7 @@ def _values(tensor: TensorProto) -> Float32Array:
 
 def _bring_in(tensor: TensorProto, folder: Path) -> None:
     """A rewritten graph lives in memory, so it carries its weights itself."""
-    place = {entry.key: entry.value for entry in tensor.external_data}
-    with (folder / place["location"]).open("rb") as file:
-        file.seek(int(place.get("offset") or 0))
-        length = int(place.get("length") or 0)
-        tensor.raw_data = file.read(length) if length else file.read()
+    tensor.raw_data = read_external(tensor, folder)
     tensor.ClearField("external_data")
     tensor.ClearField("data_location")
 

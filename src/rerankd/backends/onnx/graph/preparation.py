@@ -1,0 +1,172 @@
+"""From a stored graph to the one that is served: which rewrites, each proved, and kept on disk."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rerankd.backends.base import Float32Array
+from rerankd.backends.onnx.external_data import EXTERNAL
+from rerankd.backends.onnx.failures import short_cause
+from rerankd.backends.onnx.graph import calibration, first_row, half, int8
+from rerankd.backends.onnx.graph.cache import GraphCache, RewrittenGraph, graph_key
+from rerankd.backends.onnx.graph.verification import coarse_difference, exact_difference
+from rerankd.backends.onnx.graph.view import GraphView, NotApplicableError
+from rerankd.backends.onnx.graph_file import LARGEST_MESSAGE, tensors
+from rerankd.backends.onnx.pairs import Feed
+from rerankd.backends.onnx.session import verification_session
+from rerankd.backends.onnx.settings import Precision, Provider
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+logger = logging.getLogger(__name__)
+
+VERSION = "1"
+"""To be raised whenever a rewrite makes another graph of the same one."""
+
+_Difference = Callable[[Sequence[Float32Array], Sequence[Float32Array]], str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredGraph:
+    """A graph as it was found, or widened to what a provider can compute."""
+
+    path: Path
+    model: ModelProto
+    content: Path | bytes
+    """What a session is opened on when nothing is rewritten."""
+    output: str
+    arithmetic: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """How graphs are rewritten for one load."""
+
+    precision: Precision
+    threads: int
+    feeds: Callable[[Sequence[tuple[str, str]]], list[Feed]]
+    """Makes one batch of each pair of a query and a document."""
+    cache: GraphCache | None = None
+
+    def prepare(self, stored: StoredGraph, provider: Provider) -> RewrittenGraph:
+        """The graph to serve; what was rewritten before comes from the disk."""
+        key = self._key(stored, provider) if self.cache is not None else ""
+        known = self.cache.read(key) if self.cache is not None else None
+        graph = known or _Rewriting(self, stored, provider).run()
+        if self.cache is not None and known is None:
+            self.cache.write(key, graph)
+        logger.info(
+            "graph prepared",
+            extra={
+                "precision": graph.arithmetic,
+                "applied": list(graph.applied),
+                "skipped": list(graph.skipped),
+                "from_disk": known is not None,
+            },
+        )
+        return graph
+
+    def _key(self, stored: StoredGraph, provider: Provider) -> str:
+        import onnxruntime
+
+        external = {
+            entry.value
+            for tensor in tensors(stored.model)
+            if tensor.data_location == EXTERNAL
+            for entry in tensor.external_data
+            if entry.key == "location"
+        }
+        parts = (VERSION, self.precision.value, provider.value, stored.arithmetic, onnxruntime.__version__)
+        return graph_key(stored.path, external, *parts)
+
+
+class _Rewriting:
+    """The rewrites of one graph, in order; each starts from what the ones before have proved."""
+
+    def __init__(self, preparation: Preparation, stored: StoredGraph, provider: Provider) -> None:
+        self._preparation = preparation
+        self._stored = stored
+        self._provider = provider
+        self._folder = stored.path.parent
+        self._model = stored.model
+        self._narrow: frozenset[str] = frozenset()
+        self._graph = RewrittenGraph(content=b"", arithmetic=stored.arithmetic)
+        self._wanted: list[Float32Array] = []
+
+    def run(self) -> RewrittenGraph:
+        self._try(first_row.NAME, self._first_row, exact_difference, self._stored.arithmetic)
+        precision = self._preparation.precision
+        if precision is Precision.INT8:
+            self._try(int8.NAME, self._int8, coarse_difference, "int8")
+        elif precision is Precision.FP16 and self._stored.arithmetic == "fp32":
+            self._try(half.NAME, lambda _: half.converted(self._model), coarse_difference, "fp16")
+        return self._graph
+
+    def _try(
+        self, name: str, rewrite: Callable[[ModelProto], bytes], differs: _Difference, arithmetic: str
+    ) -> None:
+        """Applies a rewrite if the graph has a place for it and its scores are proved."""
+        copy = type(self._model)()
+        copy.CopyFrom(self._model)
+        before = self._narrow
+        try:
+            content = rewrite(copy)
+        except NotApplicableError as reason:
+            self._skip(name, str(reason))
+            return
+        problem = self._problem(content, differs)
+        if problem is not None:
+            self._narrow = before
+            logger.warning("a rewritten graph is not served", extra={"rewrite": name, "reason": problem})
+            self._skip(name, problem)
+            return
+        self._model = copy
+        self._graph = replace(
+            self._graph, content=content, arithmetic=arithmetic, applied=(*self._graph.applied, name)
+        )
+
+    def _skip(self, name: str, reason: str) -> None:
+        self._graph = replace(self._graph, skipped=(*self._graph.skipped, f"{name}: {reason}"))
+
+    def _first_row(self, model: ModelProto) -> bytes:
+        self._narrow = first_row.apply(GraphView(model, self._folder))
+        return _serialized(model)
+
+    def _int8(self, model: ModelProto) -> bytes:
+        if self._provider is not Provider.CPU:
+            raise NotApplicableError("it is made for CPUs")
+        view = GraphView(model, self._folder)
+        names = int8.inputs_to_observe(view, self._narrow)
+        session = self._open(calibration.with_outputs(model, names))
+        feeds = self._preparation.feeds(calibration.sample_pairs())
+        int8.apply(view, self._narrow, calibration.observe(session, names, feeds))
+        return _serialized(model)
+
+    def _problem(self, content: bytes, differs: _Difference) -> str | None:
+        feeds = self._preparation.feeds(calibration.check_pairs())
+        try:
+            self._wanted = self._wanted or self._results(self._stored.content, feeds)
+            return differs(self._wanted, self._results(content, feeds))
+        except Exception as error:  # The runtime has no common base class below Exception.
+            return f"it cannot be compared: {short_cause(error)}"
+
+    def _results(self, graph: Path | bytes, feeds: Sequence[Feed]) -> list[Float32Array]:
+        session = self._open(graph)
+        return [np.asarray(session.run([self._stored.output], feed)[0], dtype=np.float32) for feed in feeds]
+
+    def _open(self, graph: Path | bytes):  # type: ignore[no-untyped-def]
+        return verification_session(graph, self._folder, self._preparation.threads)
+
+
+def _serialized(model: ModelProto) -> bytes:
+    if model.ByteSize() > LARGEST_MESSAGE:
+        raise NotApplicableError("the graph would be larger than an ONNX file may be")
+    content: bytes = model.SerializeToString()
+    return content
