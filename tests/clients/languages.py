@@ -18,13 +18,13 @@ STATICCHECK = "honnef.co/go/tools/cmd/staticcheck@v0.8.2"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """A built client: the commands that run its programs, without their arguments."""
+    """A built client: the commands that run its programs, without their arguments if not said otherwise."""
 
     name: str
     plain: list[str]
     """Ranks its arguments with nothing but the stubs."""
     rerank_file: list[str]
-    """Ranks the lines of a file."""
+    """Ranks the lines of a file; takes {target}, {query}, {file} and {top}."""
     probe: list[str]
     """See PROBES.md."""
 
@@ -51,21 +51,25 @@ def build_python(_folder: Path) -> Client:
     return Client(
         name="python",
         plain=[],
-        rerank_file=[],
+        rerank_file=[
+            *(sys.executable, "-m", "rerankd", "rerank", "--server", "{target}"),
+            *("--top-n", "{top}", "{query}", "{file}"),
+        ],
         probe=[sys.executable, str(here / "probe.py")],
     )
 
 
 def build_go(folder: Path) -> Client:
     go = CLIENTS / "go"
-    packages = {
-        "plain": "./examples/plain",
-        "rerank_file": "./examples/rerank_file",
-        "probe": "./internal/probe",
-    }
-    for name, package in packages.items():
-        run("go", "build", "-o", str(folder / name), package, cwd=go)
-    return Client(name="go", **{name: [str(folder / name)] for name in packages})
+    for package in ("./examples/plain", "./examples/rerank_file", "./internal/probe"):
+        run("go", "build", "-o", str(folder / Path(package).name), package, cwd=go)
+    flags = ["-target", "{target}", "-top", "{top}", "{query}", "{file}"]
+    return Client(
+        name="go",
+        plain=[str(folder / "plain")],
+        rerank_file=[str(folder / "rerank_file"), *flags],
+        probe=[str(folder / "probe")],
+    )
 
 
 def build_java(folder: Path) -> Client:
@@ -80,7 +84,7 @@ def build_java(folder: Path) -> Client:
     return Client(
         name="java",
         plain=[*command, "io.rerankd.examples.PlainExample"],
-        rerank_file=[*command, "io.rerankd.examples.RerankFile"],
+        rerank_file=[*command, "io.rerankd.examples.RerankFile", "{target}", "{query}", "{file}", "{top}"],
         probe=[*command, "io.rerankd.client.Probe"],
     )
 
@@ -95,7 +99,10 @@ def build_typescript(_folder: Path) -> Client:
     return Client(
         name="typescript",
         plain=["node", str(typescript / "examples" / "plain.mjs")],
-        rerank_file=["node", str(typescript / "examples" / "rerank_file.mjs")],
+        rerank_file=[
+            *("node", str(typescript / "examples" / "rerank_file.mjs")),
+            *("{target}", "{query}", "{file}", "{top}"),
+        ],
         probe=["node", "--expose-gc", str(typescript / "dist-test" / "test" / "probe.js")],
     )
 

@@ -121,7 +121,7 @@ class OverloadedError(RerankdError):
 
 
 class DrainingError(RerankdError):
-    """The server is going down and takes no new work."""
+    """The server is going down, and the call did not end within its grace."""
 
     spec = _spec("DRAINING", "UNAVAILABLE", 503, retryable=True)
 

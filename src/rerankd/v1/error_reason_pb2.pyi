@@ -159,8 +159,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
         }
     """
     ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 9
-    """The server is stopping and takes no new calls. Retry after the delay in google.rpc.RetryInfo, on
-    another server.
+    """The server is stopping, and the call did not end within its grace. Retry after the delay in
+    google.rpc.RetryInfo, on another server.
 
     gRPC code: UNAVAILABLE.
 
@@ -442,8 +442,8 @@ Example of an ErrorInfo:
     }
 """
 ERROR_REASON_DRAINING: ErrorReason.ValueType  # 9
-"""The server is stopping and takes no new calls. Retry after the delay in google.rpc.RetryInfo, on
-another server.
+"""The server is stopping, and the call did not end within its grace. Retry after the delay in
+google.rpc.RetryInfo, on another server.
 
 gRPC code: UNAVAILABLE.
 

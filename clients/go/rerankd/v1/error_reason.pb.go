@@ -164,8 +164,8 @@ const (
 	//	  }
 	//	}
 	ErrorReason_ERROR_REASON_OVERLOADED ErrorReason = 8
-	// The server is stopping and takes no new calls. Retry after the delay in google.rpc.RetryInfo, on
-	// another server.
+	// The server is stopping, and the call did not end within its grace. Retry after the delay in
+	// google.rpc.RetryInfo, on another server.
 	//
 	// gRPC code: UNAVAILABLE.
 	//

@@ -208,8 +208,8 @@ public enum ErrorReason
   ERROR_REASON_OVERLOADED(8),
   /**
    * <pre>
-   * The server is stopping and takes no new calls. Retry after the delay in google.rpc.RetryInfo, on
-   * another server.
+   * The server is stopping, and the call did not end within its grace. Retry after the delay in
+   * google.rpc.RetryInfo, on another server.
    *
    * gRPC code: UNAVAILABLE.
    *
@@ -567,8 +567,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_OVERLOADED_VALUE = 8;
   /**
    * <pre>
-   * The server is stopping and takes no new calls. Retry after the delay in google.rpc.RetryInfo, on
-   * another server.
+   * The server is stopping, and the call did not end within its grace. Retry after the delay in
+   * google.rpc.RetryInfo, on another server.
    *
    * gRPC code: UNAVAILABLE.
    *
