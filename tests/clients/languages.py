@@ -89,11 +89,16 @@ def build_java(folder: Path) -> Client:
     )
 
 
-def build_typescript(_folder: Path) -> Client:
-    typescript = CLIENTS / "typescript"
+def install_packages(typescript: Path) -> None:
+    """Brings node_modules to the state of the lock file."""
     lock, installed = typescript / "package-lock.json", typescript / "node_modules" / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         run("npm", "ci", "--no-audit", "--no-fund", cwd=typescript)
+
+
+def build_typescript(_folder: Path) -> Client:
+    typescript = CLIENTS / "typescript"
+    install_packages(typescript)
     for script in ("build", "check", "build:test"):
         run("npm", "run", script, cwd=typescript)
     return Client(

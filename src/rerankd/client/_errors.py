@@ -243,9 +243,10 @@ _BY_CODE: dict[grpc.StatusCode, type[RerankdError]] = {
 }
 
 
-def error_class_of(reason: str) -> type[RerankdError]:
-    """The class for a reason; `RerankdError` itself for one that a later server may have added."""
-    return _BY_REASON.get(reason, RerankdError)
+def error_class_of(reason: str, code: grpc.StatusCode | None = None) -> type[RerankdError]:
+    """The class for a reason; for one that a later server may have added, what the code tells of it."""
+    by_code = RerankdError if code is None else _BY_CODE.get(code, RerankdError)
+    return _BY_REASON.get(reason, by_code)
 
 
 @contextmanager
@@ -273,7 +274,7 @@ def from_rpc_error(error: grpc.RpcError) -> RerankdError:
             detail.Unpack(target)
     if info.domain != DOMAIN:
         return _without_details(code, message)
-    return error_class_of(info.reason)(
+    return error_class_of(info.reason, code)(
         message,
         reason=info.reason,
         code=code,

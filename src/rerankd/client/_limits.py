@@ -57,7 +57,7 @@ class ServerLimits:
                 f"documents {description}: use rerank_stream or rerank_all",
                 metadata={
                     "field": "documents",
-                    "value": str(len(request.documents)),
+                    "documents": str(len(request.documents)),
                     "limit": str(self.max_documents),
                 },
                 field_violations=[FieldViolation(field="documents", description=description)],

@@ -202,8 +202,8 @@ export enum ErrorReason {
   OVERLOADED = 8,
 
   /**
-   * The server is stopping and takes no new calls. Retry after the delay in google.rpc.RetryInfo, on
-   * another server.
+   * The server is stopping, and the call did not end within its grace. Retry after the delay in
+   * google.rpc.RetryInfo, on another server.
    *
    * gRPC code: UNAVAILABLE.
    *
