@@ -46,13 +46,16 @@ class Example:
         )
 
 
+# That of Python is examples/python/unary.py, tested with its client.
+each = pytest.mark.parametrize("client", ["go", "java", "typescript"], indirect=True)
+
+
 @pytest.fixture
 def example(client: Client) -> Example:
-    if not client.plain:
-        pytest.skip("the plain example of Python is examples/python/unary.py, tested with its client")
     return Example(client.plain)
 
 
+@each
 def test_the_example_prints_the_ranking_of_the_server(example: Example, server: Server) -> None:
     request = rerank_service_pb2.RerankRequest(
         query=QUERY, documents=[rerank_service_pb2.Document(text=text) for text in DOCUMENTS]
@@ -69,6 +72,7 @@ def test_the_example_prints_the_ranking_of_the_server(example: Example, server: 
     )
 
 
+@each
 def test_the_example_tells_the_reason_of_a_failure(example: Example, server: Server) -> None:
     done = example.run(server.target, "", *DOCUMENTS)
 
@@ -77,6 +81,7 @@ def test_the_example_tells_the_reason_of_a_failure(example: Example, server: Ser
     assert done.stdout == ""
 
 
+@each
 def test_the_example_ends_when_no_server_is_reached(example: Example) -> None:
     # Port 1 of the loopback address needs root to be listened on, and nothing does.
     done = example.run("127.0.0.1:1", QUERY, *DOCUMENTS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,12 @@ def load() -> dict[str, dict[str, Any]]:
 
 
 VECTORS = load()
-EACH = pytest.mark.parametrize("vector", VECTORS.values(), ids=VECTORS)
+
+
+def each(fits: Callable[[Mapping[str, Any]], bool] = lambda _: True) -> pytest.MarkDecorator:
+    """Runs a test with each vector that fits."""
+    chosen = {name: vector for name, vector in VECTORS.items() if fits(vector)}
+    return pytest.mark.parametrize("vector", chosen.values(), ids=chosen)
 
 
 def request_of(vector: Mapping[str, Any], kind: str) -> pb.RerankRequest:
