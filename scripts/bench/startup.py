@@ -13,9 +13,11 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
+import record
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from server_process import free_port, start, stop
 
@@ -59,19 +61,28 @@ def wait_until_serving(target: str) -> None:
     raise SystemExit("the server ended its health watch before it was ready")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--quick", action="store_true", help="2 rounds")
+    chosen = parser.parse_args(arguments)
+    if chosen.quick:
+        chosen.rounds = 2
     time_server()  # the first start compiles bytecode and fills the page cache
-    floor, server = [], []
-    for _ in range(rounds):
+    floor, serving = [], []
+    for _ in range(chosen.rounds):
         floor.append(time_floor())
-        server.append(time_server())
-    base, ours = statistics.median(floor), statistics.median(server)
-    print(f"floor   median {base:.2f} s  worst {max(floor):.2f} s")
-    print(f"serving median {ours:.2f} s  worst {max(server):.2f} s  ({rounds} rounds, interleaved)")
-    print(f"ratio   {ours / base:.2f}")
+        serving.append(time_server())
+    figures = {
+        "floor_seconds": {"median": statistics.median(floor), "worst": max(floor)},
+        "serving_seconds": {"median": statistics.median(serving), "worst": max(serving)},
+        "ratio": record.median_ratio(serving, floor),
+    }
+    for name in ("floor", "serving"):
+        row = figures[f"{name}_seconds"]
+        print(f"{name:8} median {row['median']:.2f} s  worst {row['worst']:.2f} s")
+    print(f"ratio    {figures['ratio']:.2f}  ({chosen.rounds} rounds, interleaved)")
+    record.write("startup", chosen, figures)
 
 
 if __name__ == "__main__":

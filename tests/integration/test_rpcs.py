@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import descriptor_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from support.calls import (
     NOT_SERVING,
@@ -193,6 +194,29 @@ async def test_reflection_lists_the_services(fake_server: FakeServer) -> None:
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }
+
+
+@pytest.mark.parametrize(
+    ("symbol", "file"),
+    [
+        (SERVICE, "rerankd/v1/rerank_service.proto"),
+        (f"{SERVICE}.Rerank", "rerankd/v1/rerank_service.proto"),
+        ("rerankd.v1.RerankRequest", "rerankd/v1/rerank_service.proto"),
+        ("grpc.health.v1.Health.Watch", "grpc_health/v1/health.proto"),
+        (f"{SERVICE}.NoSuchMethod", None),
+        ("nothing", None),
+    ],
+)
+async def test_reflection_finds_services_methods_and_messages(
+    fake_server: FakeServer, symbol: str, file: str | None
+) -> None:
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(fake_server.channel)
+    asked = reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol)
+    (answer,) = [m async for m in stub.ServerReflectionInfo(iter([asked]))]
+    files = answer.file_descriptor_response.file_descriptor_proto
+    names = [descriptor_pb2.FileDescriptorProto.FromString(content).name for content in files]
+    assert names[:1] == ([] if file is None else [file])
+    assert answer.HasField("error_response") == (file is None)
 
 
 async def test_reflection_can_be_turned_off() -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import grpc
 import grpc.aio
 
-from rerankd.grpc_api.health import SERVICE, HealthService
+from rerankd.grpc_api.health import HealthService
 from rerankd.grpc_api.interceptors import Draining, chain
+from rerankd.grpc_api.reflection import add_reflection
 from rerankd.v1.rerank_service_pb2_grpc import RerankServiceServicer, add_RerankServiceServicer_to_server
 
 _MAX_PINGS = 2**31 - 1
@@ -71,7 +72,7 @@ class GrpcServer:
         add_RerankServiceServicer_to_server(self._service, server)
         self._health.add_to(server)
         if self._settings.reflection:
-            _add_reflection(server)
+            add_reflection(server)
         address = f"{bracketed(self._settings.host)}:{self._settings.port}"
         try:
             self.port = server.add_insecure_port(address)
@@ -143,12 +144,3 @@ def bracketed(host: str) -> str:
 
 def _milliseconds(seconds: float) -> int:
     return min(round(1000 * seconds), _MAX_PINGS)
-
-
-def _add_reflection(server: grpc.aio.Server) -> None:
-    from grpc_health.v1.health_pb2 import DESCRIPTOR as HEALTH
-    from grpc_reflection.v1alpha import reflection
-
-    health = [service.full_name for service in HEALTH.services_by_name.values()]
-    names = (SERVICE, *health, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server)

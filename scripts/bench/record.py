@@ -1,0 +1,78 @@
+"""What every benchmark of this folder leaves behind: figures, and what they were measured with."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import rerankd
+
+RESULTS = Path(__file__).parent / "results"
+_PACKAGES = ("grpcio", "numpy", "protobuf", "tokenizers")
+
+
+def write(name: str, arguments: argparse.Namespace, figures: Mapping[str, Any], **more: Any) -> None:
+    """Writes `results/<name>.json`; a quick run goes to `<name>.quick.json`, which git does not keep."""
+    import onnxruntime
+
+    quick = getattr(arguments, "quick", False)
+    content = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cpu": cpu(),
+        "versions": {
+            "python": platform.python_version(),
+            "rerankd": rerankd.__version__,
+            "onnxruntime": onnxruntime.__version__,
+            **{package: version(package) for package in _PACKAGES},
+        },
+        # Of a folder the name: where it lies on this machine is nobody's business.
+        "arguments": {
+            key: value.name if isinstance(value, Path) else value for key, value in vars(arguments).items()
+        },
+        **more,
+        "figures": figures,
+    }
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}{'.quick' if quick else ''}.json"
+    path.write_text(json.dumps(rounded(content), indent=1) + "\n", encoding="utf-8")
+
+
+def rounded(value: Any) -> Any:
+    """The same with four significant digits: more would be noise."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, Mapping):
+        return {key: rounded(each) for key, each in value.items()}
+    return [rounded(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def cpu() -> dict[str, Any]:
+    """Model and number of the cores."""
+    import os
+
+    lines = (
+        Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if platform.system() == "Linux" else []
+    )
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+    return {"model": model or platform.processor(), "cores": os.cpu_count()}
+
+
+def median_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
+    """Median over rounds of the ratio inside each round: what moves slowly in the machine cancels out."""
+    return statistics.median(a / b for a, b in zip(numerators, denominators, strict=True))
+
+
+def quantiles(seconds: Sequence[float]) -> dict[str, float]:
+    """p50, p95, p99 and the worst, in milliseconds."""
+    ordered = sorted(seconds)
+    at = {
+        f"p{q}_ms": 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * q / 100))] for q in (50, 95, 99)
+    }
+    return {**at, "worst_ms": 1000 * ordered[-1], "calls": len(ordered)}
