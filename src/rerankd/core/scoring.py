@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,13 +12,15 @@ from dataclasses import dataclass, field
 
 from rerankd.backends.base import EncodedPair, EncodedQuery, EncodeOptions, Float32Array
 from rerankd.core.documents import scored_text
-from rerankd.core.errors import DocumentTooLongError, NonFiniteScoreError, RerankdError
+from rerankd.core.errors import DocumentTooLongError, InternalError, NonFiniteScoreError, RerankdError
 from rerankd.core.limits import Limits
 from rerankd.core.ranking import score_of
 from rerankd.core.registry import LoadedModel
 from rerankd.core.scheduler import QueuedPair, Ticket
 from rerankd.core.score_cache import PairScore, ScoreCache, key_of
 from rerankd.core.types import Document, LongDocument, Options, Passage, Priority, Result, Timing, Usage
+
+logger = logging.getLogger(__name__)
 
 TOKENIZE_SLICE = 64
 """Documents tokenized in one go: few enough that inference starts early and turns are taken."""
@@ -220,6 +223,10 @@ class ScoringRun:
                 await self._encode_and_push(unknown)
         except RerankdError as error:
             self.on_failure(error)
+        except Exception:
+            # Nobody awaits this task: without an answer here the request would wait for ever.
+            logger.exception("scoring what another request left failed")
+            self.on_failure(InternalError("an internal error; the operator's log has the cause"))
 
     async def _encode_and_push(self, groups: list[_Group]) -> None:
         started = time.monotonic()

@@ -13,7 +13,7 @@ from support.fake_backend import RAISE_WORD, FakeBackend, FakeCatalogue, expecte
 
 from rerankd.backends.base import EncodeOptions
 from rerankd.core.engine import Engine, Request
-from rerankd.core.errors import BackendFailedError
+from rerankd.core.errors import BackendFailedError, InternalError
 from rerankd.core.limits import Limits
 from rerankd.core.registry import Registry
 from rerankd.core.score_cache import ENTRY_BYTES, PairScore, ScoreCache, key_of
@@ -140,6 +140,27 @@ async def test_who_waits_scores_by_itself_when_the_other_is_cancelled() -> None:
     answer = await second
     assert [r.scored for r in answer.results] == [True] * 4
     assert not bench.cache._flights
+    await bench.close()
+
+
+async def test_who_waits_hears_of_a_failure_to_score_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(batch_tokens=8)
+    await bench.rank("warm")
+    bench.backend.gate.clear()
+    first = bench.later()
+    await asyncio.to_thread(bench.backend.started.acquire)
+    second = bench.later()
+    while not any(flight.waiters for flight in bench.cache._flights.values()):
+        await asyncio.sleep(0)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("the tokenizer is gone")
+
+    monkeypatch.setattr(bench.backend, "encode_documents", broken)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    with pytest.raises(InternalError):
+        await second
     await bench.close()
 
 
