@@ -49,7 +49,8 @@ def as_float32(value: float) -> float:
 
 
 async def test_score_chunks_tell_as_much_as_the_summary() -> None:
-    async with serving(backend=FakeBackend(batch_tokens=16)) as server:
+    # The second chunk of documents is only read once the scores of the first are sent.
+    async with serving(fake_config(limits={"stream_window_documents": 2})) as server:
         chunks, summary = await answers(server, start(), chunk(TEXTS[:4]), chunk(TEXTS[4:]))
     assert len(chunks) > 1
     assert columns(chunks) == {
