@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 from passages import SHARED, passages
+from plain_loop import stored_session
 from retrieval import COLLECTIONS, Judged, judged_queries, ndcg_at_10
 from startup import BUNDLED
 from tokenizers import Tokenizer
@@ -55,13 +56,7 @@ class StoredGraph:
     """The graph as it is in its file, in batches of the same size: no rewrite, no option of ours."""
 
     def __init__(self, directory: Path) -> None:
-        options = ort.SessionOptions()
-        # Without it ORT would round activations of graphs with int8 weights; this is a float baseline.
-        options.add_session_config_entry("session.disable_quant_qdq", "1")
-        graph = next(
-            path for path in (directory / "model.onnx", directory / "onnx/model.onnx") if path.exists()
-        )
-        self._session = ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        self._session = stored_session(directory)
         self._inputs = [value.name for value in self._session.get_inputs()]
         self._tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
         self._tokenizer.enable_truncation(512, strategy="only_second")

@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +27,6 @@ import grpc
 import numpy as np
 import onnx
 import onnxruntime as ort
-from onnx import TensorProto, helper, numpy_helper
 from passages import passages
 from server_process import server
 from startup import BUNDLED
@@ -34,6 +34,10 @@ from tokenizers import Tokenizer
 
 from rerankd.v1 import rerank_service_pb2 as pb
 from rerankd.v1.rerank_service_pb2_grpc import RerankServiceStub
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+
+from support.encoder_graphs import Style, encoder_graph
 
 QUERY = "what are the treatments for high blood pressure in adults"
 WIDTH, HEADS, INNER, LAYERS, POSITIONS = 128, 2, 512, 2, 512
@@ -45,85 +49,6 @@ NAMES = ("input_ids", "attention_mask", "token_type_ids")
 Feed = dict[str, np.ndarray]
 
 
-class Encoder:
-    """A BERT with random weights, written node by node."""
-
-    def __init__(self, vocabulary: int) -> None:
-        self._random = np.random.default_rng(5)
-        self._nodes: list[onnx.NodeProto] = []
-        self._stored: list[onnx.TensorProto] = []
-        self._vocabulary = vocabulary
-
-    def model(self) -> onnx.ModelProto:
-        """The graph, with `logits` of shape (batch, 1)."""
-        hidden = self._embeddings()
-        mask = self._op("Cast", self._op("Unsqueeze", "attention_mask", self._ints([1, 2])), to=1)
-        mask = self._op("Mul", self._op("Sub", self._floats(1.0), mask), self._floats(-10000.0))
-        for _ in range(LAYERS):
-            hidden = self._layer(hidden, mask)
-        row = self._op("Gather", hidden, self._ints(0), axis=1)
-        row = self._op("Tanh", self._dense(row, WIDTH, WIDTH))
-        head = self._floats(self._random.normal(size=(1, WIDTH)) * 0.2)
-        logits = self._op("Gemm", row, head, self._floats([0.1]), transB=1)
-        self._nodes.append(helper.make_node("Identity", [logits], ["logits"]))
-        inputs = [helper.make_tensor_value_info(n, TensorProto.INT64, ["batch", "sequence"]) for n in NAMES]
-        output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 1])
-        graph = helper.make_graph(self._nodes, "tiny", inputs, [output], self._stored)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-
-    def _embeddings(self) -> str:
-        def table(rows: int) -> str:
-            return self._floats(self._random.normal(size=(rows, WIDTH)) * 0.3)
-
-        ones = self._op("Add", self._op("Mul", "input_ids", self._ints(0)), self._ints(1))
-        positions = self._op("Sub", self._op("CumSum", ones, self._ints([1])), self._ints(1))
-        hidden = self._op("Gather", table(self._vocabulary), "input_ids")
-        hidden = self._op("Add", hidden, self._op("Gather", table(POSITIONS), positions))
-        return self._norm(self._op("Add", hidden, self._op("Gather", table(2), "token_type_ids")))
-
-    def _layer(self, hidden: str, mask: str) -> str:
-        query, key, value = (self._heads(self._dense(hidden, WIDTH, WIDTH)) for _ in range(3))
-        key = self._op("Transpose", key, perm=[0, 1, 3, 2])
-        scores = self._op("Mul", self._op("MatMul", query, key), self._floats((WIDTH // HEADS) ** -0.5))
-        weights = self._op("Softmax", self._op("Add", scores, mask), axis=-1)
-        mixed = self._op("Transpose", self._op("MatMul", weights, value), perm=[0, 2, 1, 3])
-        mixed = self._op("Reshape", mixed, self._ints([0, -1, WIDTH]))
-        hidden = self._norm(self._op("Add", self._dense(mixed, WIDTH, WIDTH), hidden))
-        inner = self._dense(hidden, WIDTH, INNER)
-        error = self._op("Erf", self._op("Div", inner, self._floats(2**0.5)))
-        error = self._op("Add", error, self._floats(1.0))
-        inner = self._op("Mul", self._op("Mul", inner, error), self._floats(0.5))
-        return self._norm(self._op("Add", self._dense(inner, INNER, WIDTH), hidden))
-
-    def _heads(self, projected: str) -> str:
-        split = self._op("Reshape", projected, self._ints([0, -1, HEADS, WIDTH // HEADS]))
-        return self._op("Transpose", split, perm=[0, 2, 1, 3])
-
-    def _dense(self, source: str, rows: int, columns: int) -> str:
-        weights = self._floats(self._random.normal(size=(rows, columns)) * rows**-0.5)
-        return self._op("Add", self._floats(np.zeros(columns)), self._op("MatMul", source, weights))
-
-    def _norm(self, source: str) -> str:
-        one, zero = self._floats(np.ones(WIDTH)), self._floats(np.zeros(WIDTH))
-        return self._op("LayerNormalization", source, one, zero, axis=-1, epsilon=1e-5)
-
-    def _op(self, kind: str, *inputs: str, **attributes: object) -> str:
-        name = f"{kind.lower()}_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
-        return name
-
-    def _floats(self, values: object) -> str:
-        return self._store(np.array(values, dtype=np.float32))
-
-    def _ints(self, values: object) -> str:
-        return self._store(np.array(values, dtype=np.int64))
-
-    def _store(self, values: np.ndarray) -> str:
-        name = f"stored_{len(self._stored)}"
-        self._stored.append(numpy_helper.from_array(values, name))
-        return name
-
-
 def build(folder: Path) -> Path:
     """Writes a model directory: the bundled tokenizer, a graph and the configuration for it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -132,7 +57,8 @@ def build(folder: Path) -> Path:
     config |= {"num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "intermediate_size": INNER}
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     shutil.copy(BUNDLED / "tokenizer.json", folder)
-    onnx.save(Encoder(config["vocab_size"]).model(), folder / "model.onnx")
+    style = Style(width=WIDTH, heads=HEADS, inner=INNER, embedding_width=WIDTH)
+    onnx.save(encoder_graph(style, config["vocab_size"]), folder / "model.onnx")
     return folder
 
 

@@ -36,6 +36,9 @@ class Style:
     scaled_inputs: bool = False
     """As scaled_dot_product_attention: queries and keys are scaled, rows without a key become zero."""
     dropout: bool = False
+    width: int = _WIDTH
+    heads: int = _HEADS
+    inner: int = _INNER
     embedding_width: int = _WIDTH
     pick: str = "gather"
     """`gather`, `slice`, `mean` (no single row) or `both` (the first row and the mean)."""
@@ -111,7 +114,7 @@ class _Encoder:
             types = self._floats(self._random.normal(size=(2, width)))
             hidden = self._op("Add", hidden, self._op("Gather", types, "token_type_ids"))
         hidden = self._norm(hidden, width)
-        return hidden if width == _WIDTH else self._dense(hidden, width, _WIDTH)
+        return hidden if width == self._style.width else self._dense(hidden, width, self._style.width)
 
     def _mask(self) -> str:
         """(batch, 1, rows, columns), as exporters expand it, or with a single row."""
@@ -128,9 +131,11 @@ class _Encoder:
         )
 
     def _layer(self, hidden: str, mask: str) -> str:
-        query, key, value = (self._heads(self._dense(hidden, _WIDTH, _WIDTH), hidden) for _ in range(3))
+        query, key, value = (
+            self._heads(self._dense(hidden, self._style.width, self._style.width), hidden) for _ in range(3)
+        )
         key = self._op("Transpose", key, perm=[0, 1, 3, 2])
-        size = _WIDTH // _HEADS
+        size = self._style.width // self._style.heads
         if self._style.scaled_inputs:
             root = self._floats(size**-0.25)
             scores = self._op("MatMul", self._op("Mul", query, root), self._op("Mul", key, root))
@@ -141,14 +146,18 @@ class _Encoder:
             weights = self._op("Where", self._op("IsNaN", weights), self._floats(0.0), weights)
         mixed = self._op("Transpose", self._op("MatMul", weights, value), perm=[0, 2, 1, 3])
         source = mixed if self._style.scaled_inputs else hidden
-        mixed = self._op("Reshape", mixed, self._shape(source, _WIDTH))
-        hidden = self._norm(self._op("Add", self._dropped(self._dense(mixed, _WIDTH, _WIDTH)), hidden))
-        inner = self._gelu(self._dense(hidden, _WIDTH, _INNER))
-        return self._norm(self._op("Add", self._dropped(self._dense(inner, _INNER, _WIDTH)), hidden))
+        mixed = self._op("Reshape", mixed, self._shape(source, self._style.width))
+        hidden = self._norm(
+            self._op("Add", self._dropped(self._dense(mixed, self._style.width, self._style.width)), hidden)
+        )
+        inner = self._gelu(self._dense(hidden, self._style.width, self._style.inner))
+        return self._norm(
+            self._op("Add", self._dropped(self._dense(inner, self._style.inner, self._style.width)), hidden)
+        )
 
     def _heads(self, projected: str, hidden: str) -> str:
         source = projected if self._style.scaled_inputs else hidden
-        shape = self._shape(source, _HEADS, _WIDTH // _HEADS)
+        shape = self._shape(source, self._style.heads, self._style.width // self._style.heads)
         return self._op("Transpose", self._op("Reshape", projected, shape), perm=[0, 2, 1, 3])
 
     def _shape(self, source: str, *last: int) -> str:
@@ -177,10 +186,10 @@ class _Encoder:
         if pick in ("mean", "both"):
             mean = self._op("Mul", self._sum(hidden), self._floats(0.05))
             row = mean if pick == "mean" else self._op("Add", row, mean)
-        row = self._op("MatMul", row, self._weights(_WIDTH, _WIDTH))
+        row = self._op("MatMul", row, self._weights(self._style.width, self._style.width))
         kinds = {"tanh": lambda x: self._op("Tanh", x), "relu": lambda x: self._op("Relu", x)}
         row = kinds.get(self._style.head, self._gelu)(row)
-        weights = self._floats(self._random.normal(size=(1, _WIDTH)))
+        weights = self._floats(self._random.normal(size=(1, self._style.width)))
         return self._op("Gemm", row, weights, self._floats([0.1]), transB=1)
 
     def _sum(self, hidden: str) -> str:
@@ -195,7 +204,8 @@ class _Encoder:
         bias = self._floats(self._random.normal(size=columns) * 0.1)
         return self._op("Add", bias, product)
 
-    def _norm(self, source: str, width: int = _WIDTH) -> str:
+    def _norm(self, source: str, width: int = 0) -> str:
+        width = width or self._style.width
         scale = self._floats(1 + 0.2 * self._random.normal(size=width))
         bias = self._floats(0.1 * self._random.normal(size=width))
         if self._style.fused_norm:

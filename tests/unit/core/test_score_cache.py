@@ -48,6 +48,17 @@ class Bench:
     def later(self, *texts: str, **options: object) -> asyncio.Task[Ranking]:
         return asyncio.create_task(self.rank(*texts, **options))  # type: ignore[arg-type]
 
+    async def one_waits_for_the_other(self) -> tuple[asyncio.Task[Ranking], asyncio.Task[Ranking]]:
+        """Two equal requests; the gate is closed, the first one's pairs are queued."""
+        await self.rank("warm")
+        self.backend.gate.clear()
+        first = self.later()
+        await asyncio.to_thread(self.backend.started.acquire)
+        second = self.later()
+        while not any(flight.waiters for flight in self.cache._flights.values()):
+            await asyncio.sleep(0)
+        return first, second
+
     async def close(self) -> None:
         self.backend.gate.set()
         await self.engine.registry.close()
@@ -127,13 +138,7 @@ async def test_requests_at_the_same_time_share_one_inference(bench: Bench) -> No
 
 async def test_who_waits_scores_by_itself_when_the_other_is_cancelled() -> None:
     bench = Bench(batch_tokens=8)
-    await bench.rank("warm")
-    bench.backend.gate.clear()
-    first = bench.later()
-    await asyncio.to_thread(bench.backend.started.acquire)
-    second = bench.later()
-    while not any(flight.waiters for flight in bench.cache._flights.values()):
-        await asyncio.sleep(0)
+    first, second = await bench.one_waits_for_the_other()
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
     bench.backend.gate.set()
@@ -145,13 +150,7 @@ async def test_who_waits_scores_by_itself_when_the_other_is_cancelled() -> None:
 
 async def test_who_waits_hears_of_a_failure_to_score_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(batch_tokens=8)
-    await bench.rank("warm")
-    bench.backend.gate.clear()
-    first = bench.later()
-    await asyncio.to_thread(bench.backend.started.acquire)
-    second = bench.later()
-    while not any(flight.waiters for flight in bench.cache._flights.values()):
-        await asyncio.sleep(0)
+    first, second = await bench.one_waits_for_the_other()
 
     def broken(*_: object) -> None:
         raise RuntimeError("the tokenizer is gone")
