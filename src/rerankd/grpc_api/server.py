@@ -88,9 +88,9 @@ class GrpcServer:
 
         A connection that is told to go away sends its next calls to another server, while one that is only
         refused comes back, and each refusal costs a caller one of its retries. A call that reaches a
-        stopping server is cancelled by gRPC's core, which no client retries: so calls that arrive and
-        answers that are ready are held until the connections have been told, which leaves callers nothing
-        to send, and then go on.
+        stopping server is cancelled by gRPC's core, which only our own clients retry: so calls that arrive
+        and answers that are ready are held until the connections have been told, which leaves callers
+        nothing to send, and then go on.
         """
         if self._server is None or self._stopping is not None:
             return
