@@ -205,7 +205,7 @@ export class FakeServer {
   #routes(router: ConnectRouter): void {
     const script = this.#script;
     router.service(RerankService, {
-      status: () => script.status?.() ?? { version: "0.2.0" },
+      status: () => script.status?.() ?? { version: "0.3.0" },
       rerank: (request, context) => {
         this.headers.push(context.requestHeader);
         this.rerankCalls += 1;

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1drerankd/v1/error_reason.proto\x12\nrerankd.v1*\xcf\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x01\x12#\n\x1f\x45RROR_REASON_TOO_MANY_DOCUMENTS\x10\x02\x12\"\n\x1e\x45RROR_REASON_DOCUMENT_TOO_LONG\x10\x03\x12 \n\x1c\x45RROR_REASON_STREAM_PROTOCOL\x10\x04\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_FOUND\x10\x05\x12\x1e\n\x1a\x45RROR_REASON_MODEL_LOADING\x10\x06\x12\x1d\n\x19\x45RROR_REASON_MODEL_FAILED\x10\x07\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x08\x12\x19\n\x15\x45RROR_REASON_DRAINING\x10\t\x12\x1f\n\x1b\x45RROR_REASON_QUOTA_EXCEEDED\x10\n\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x0b\x12\x1a\n\x16\x45RROR_REASON_FORBIDDEN\x10\x0c\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\r\x12\x1a\n\x16\x45RROR_REASON_CANCELLED\x10\x0e\x12\x1f\n\x1b\x45RROR_REASON_BACKEND_FAILED\x10\x0f\x12!\n\x1d\x45RROR_REASON_NON_FINITE_SCORE\x10\x10\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x11\x42_\n\rio.rerankd.v1B\x10\x45rrorReasonProtoP\x01Z:github.com/rerankd/rerankd/clients/go/rerankd/v1;rerankdv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1drerankd/v1/error_reason.proto\x12\nrerankd.v1*\xf6\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x01\x12#\n\x1f\x45RROR_REASON_TOO_MANY_DOCUMENTS\x10\x02\x12\"\n\x1e\x45RROR_REASON_DOCUMENT_TOO_LONG\x10\x03\x12 \n\x1c\x45RROR_REASON_STREAM_PROTOCOL\x10\x04\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_FOUND\x10\x05\x12\x1e\n\x1a\x45RROR_REASON_MODEL_LOADING\x10\x06\x12\x1d\n\x19\x45RROR_REASON_MODEL_FAILED\x10\x07\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x08\x12\x19\n\x15\x45RROR_REASON_DRAINING\x10\t\x12\x1f\n\x1b\x45RROR_REASON_QUOTA_EXCEEDED\x10\n\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x0b\x12\x1a\n\x16\x45RROR_REASON_FORBIDDEN\x10\x0c\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\r\x12\x1a\n\x16\x45RROR_REASON_CANCELLED\x10\x0e\x12\x1f\n\x1b\x45RROR_REASON_BACKEND_FAILED\x10\x0f\x12!\n\x1d\x45RROR_REASON_NON_FINITE_SCORE\x10\x10\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x11\x12%\n!ERROR_REASON_PROVIDER_UNAVAILABLE\x10\x12\x42_\n\rio.rerankd.v1B\x10\x45rrorReasonProtoP\x01Z:github.com/rerankd/rerankd/clients/go/rerankd/v1;rerankdv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\rio.rerankd.v1B\020ErrorReasonProtoP\001Z:github.com/rerankd/rerankd/clients/go/rerankd/v1;rerankdv1'
   _globals['_ERRORREASON']._serialized_start=46
-  _globals['_ERRORREASON']._serialized_end=637
+  _globals['_ERRORREASON']._serialized_end=676
 # @@protoc_insertion_point(module_scope)

@@ -288,6 +288,24 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
           "metadata": {}
         }
     """
+    ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 18
+    """What scores for this model is elsewhere, and cannot be reached, is overloaded, or failed so often
+    that the server leaves it alone for a while. The server's log has the cause.
+
+    gRPC code: UNAVAILABLE. Details: RetryInfo.
+
+    Example of an ErrorInfo:
+
+        {
+          "reason": "PROVIDER_UNAVAILABLE",
+          "domain": "rerankd",
+          "metadata": {
+            "model": "cohere/rerank-v3.5"
+          }
+        }
+
+    Since 0.3.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason says why a call failed, more precisely than its gRPC code. It arrives as the `reason` of
@@ -570,5 +588,23 @@ Example of an ErrorInfo:
       "domain": "rerankd",
       "metadata": {}
     }
+"""
+ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 18
+"""What scores for this model is elsewhere, and cannot be reached, is overloaded, or failed so often
+that the server leaves it alone for a while. The server's log has the cause.
+
+gRPC code: UNAVAILABLE. Details: RetryInfo.
+
+Example of an ErrorInfo:
+
+    {
+      "reason": "PROVIDER_UNAVAILABLE",
+      "domain": "rerankd",
+      "metadata": {
+        "model": "cohere/rerank-v3.5"
+      }
+    }
+
+Since 0.3.
 """
 Global___ErrorReason: typing_extensions.TypeAlias = ErrorReason

@@ -74,26 +74,36 @@ class _FailureMode:
 class _FailureModeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_FailureMode.ValueType], builtins.type):
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
     FAILURE_MODE_UNSPECIFIED: _FailureMode.ValueType  # 0
-    """Default: FAILURE_MODE_FAIL."""
+    """Default: what the server is configured to do. The models of RerankingConfig.fallback_models are tried
+    in their order, then RerankingConfig.on_failure holds. As a server comes, there are no such models,
+    and this is FAILURE_MODE_FAIL.
+    """
     FAILURE_MODE_FAIL: _FailureMode.ValueType  # 1
-    """The call fails."""
+    """The call fails at once; no other model is tried."""
     FAILURE_MODE_ORIGINAL_ORDER: _FailureMode.ValueType  # 2
-    """The documents come back unscored in the order in which they came, with outcome PASSTHROUGH and the
-    reason at the head of outcome_reason. This covers MODEL_LOADING, MODEL_FAILED, OVERLOADED, DRAINING,
-    BACKEND_FAILED, NON_FINITE_SCORE and INTERNAL; a request that is itself at fault still fails.
+    """After the models of RerankingConfig.fallback_models, if there are any, the documents come back
+    unscored in the order in which they came, with outcome PASSTHROUGH and the reason at the head of
+    outcome_reason. This covers MODEL_LOADING, MODEL_FAILED, OVERLOADED, DRAINING, QUOTA_EXCEEDED of a
+    provider, PROVIDER_UNAVAILABLE, BACKEND_FAILED, NON_FINITE_SCORE and INTERNAL.
     """
 
 class FailureMode(_FailureMode, metaclass=_FailureModeEnumTypeWrapper):
-    """FailureMode says what the caller gets when the server fails to score."""
+    """FailureMode says what the caller gets when the server fails to score. A request that is itself at fault
+    fails with every mode.
+    """
 
 FAILURE_MODE_UNSPECIFIED: FailureMode.ValueType  # 0
-"""Default: FAILURE_MODE_FAIL."""
+"""Default: what the server is configured to do. The models of RerankingConfig.fallback_models are tried
+in their order, then RerankingConfig.on_failure holds. As a server comes, there are no such models,
+and this is FAILURE_MODE_FAIL.
+"""
 FAILURE_MODE_FAIL: FailureMode.ValueType  # 1
-"""The call fails."""
+"""The call fails at once; no other model is tried."""
 FAILURE_MODE_ORIGINAL_ORDER: FailureMode.ValueType  # 2
-"""The documents come back unscored in the order in which they came, with outcome PASSTHROUGH and the
-reason at the head of outcome_reason. This covers MODEL_LOADING, MODEL_FAILED, OVERLOADED, DRAINING,
-BACKEND_FAILED, NON_FINITE_SCORE and INTERNAL; a request that is itself at fault still fails.
+"""After the models of RerankingConfig.fallback_models, if there are any, the documents come back
+unscored in the order in which they came, with outcome PASSTHROUGH and the reason at the head of
+outcome_reason. This covers MODEL_LOADING, MODEL_FAILED, OVERLOADED, DRAINING, QUOTA_EXCEEDED of a
+provider, PROVIDER_UNAVAILABLE, BACKEND_FAILED, NON_FINITE_SCORE and INTERNAL.
 """
 Global___FailureMode: typing_extensions.TypeAlias = FailureMode
 
@@ -443,8 +453,9 @@ class RerankOptions(google.protobuf.message.Message):
     """
     max_scored_documents: builtins.int
     """Only the first documents, this many, are scored; the rest follow in the order in which they came,
-    with `scored` false. 0, the default, means all. It bounds the cost of a call. Negative values are
-    INVALID_REQUEST.
+    with `scored` false. 0, the default, means as many as the server is configured to score, which is all
+    of them unless an operator said otherwise (RerankingConfig). It bounds the cost of a call. Negative
+    values are INVALID_REQUEST.
 
     Since 0.1.
     """
@@ -466,7 +477,8 @@ class RerankOptions(google.protobuf.message.Message):
     Since 0.1.
     """
     on_failure: Global___FailureMode.ValueType
-    """What the caller gets when scoring fails. Default: the error.
+    """What the caller gets when scoring fails. Default: what the server is configured to do, which is the
+    error unless an operator said otherwise (RerankingConfig).
 
     Since 0.1.
     """
@@ -591,8 +603,10 @@ class RerankResponse(google.protobuf.message.Message):
     """
     outcome_reason: builtins.str
     """Why the outcome is not RERANKED, for a person to read. After a failure, with PASSTHROUGH, it begins
-    with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `. With
-    RERANKED it is empty, unless a stream without top_n had more results than the server keeps.
+    with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `; where the
+    server is configured not to rerank, it begins with `NONE: `. With RERANKED it is empty, unless a
+    stream without top_n had more results than the server keeps, or another model stood in for the one
+    that was wanted: it then begins with `FALLBACK: ` and tells what failed.
 
     Since 0.1.
     """
@@ -819,6 +833,7 @@ class Usage(google.protobuf.message.Message):
     DEDUPLICATED_FIELD_NUMBER: builtins.int
     PROVIDER_UNITS_FIELD_NUMBER: builtins.int
     PROVIDER_COST_FIELD_NUMBER: builtins.int
+    PROVIDER_UNITS_ESTIMATED_FIELD_NUMBER: builtins.int
     documents: builtins.int
     """Documents that came with the call.
 
@@ -862,6 +877,12 @@ class Usage(google.protobuf.message.Message):
 
     Since 0.1.
     """
+    provider_units_estimated: builtins.bool
+    """Whether provider_units is the server's estimate because the provider's answer did not tell. The cost
+    is then an estimate too.
+
+    Since 0.3.
+    """
     def __init__(
         self,
         *,
@@ -873,8 +894,9 @@ class Usage(google.protobuf.message.Message):
         deduplicated: builtins.int = ...,
         provider_units: builtins.int = ...,
         provider_cost: builtins.float = ...,
+        provider_units_estimated: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["cache_hits", b"cache_hits", "deduplicated", b"deduplicated", "documents", b"documents", "provider_cost", b"provider_cost", "provider_units", b"provider_units", "scored_documents", b"scored_documents", "tokens", b"tokens", "truncated_documents", b"truncated_documents"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cache_hits", b"cache_hits", "deduplicated", b"deduplicated", "documents", b"documents", "provider_cost", b"provider_cost", "provider_units", b"provider_units", "provider_units_estimated", b"provider_units_estimated", "scored_documents", b"scored_documents", "tokens", b"tokens", "truncated_documents", b"truncated_documents"]) -> None: ...
 
 Global___Usage: typing_extensions.TypeAlias = Usage
 
@@ -1111,6 +1133,7 @@ class ScoreChunk(google.protobuf.message.Message):
     DROPPED_TOKENS_FIELD_NUMBER: builtins.int
     PASSAGES_FIELD_NUMBER: builtins.int
     MODEL_FIELD_NUMBER: builtins.int
+    UNSCORED_INDEX_FIELD_NUMBER: builtins.int
     @property
     def index(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """Positions of the documents in the stream, from 0.
@@ -1157,6 +1180,15 @@ class ScoreChunk(google.protobuf.message.Message):
         Since 0.2.
         """
 
+    @property
+    def unscored_index(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Positions of documents that this stream will not score: those beyond max_scored_documents, and all
+        that are left once the answer is to be PASSTHROUGH. They have no place in the arrays above. A caller
+        that limits how many documents it has under way counts them as answered.
+
+        Since 0.3.
+        """
+
     def __init__(
         self,
         *,
@@ -1166,9 +1198,10 @@ class ScoreChunk(google.protobuf.message.Message):
         dropped_tokens: collections.abc.Iterable[builtins.int] | None = ...,
         passages: collections.abc.Iterable[Global___Passage] | None = ...,
         model: Global___ModelRef | None = ...,
+        unscored_index: collections.abc.Iterable[builtins.int] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["model", b"model"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["dropped_tokens", b"dropped_tokens", "index", b"index", "logit", b"logit", "model", b"model", "passages", b"passages", "score", b"score"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["dropped_tokens", b"dropped_tokens", "index", b"index", "logit", b"logit", "model", b"model", "passages", b"passages", "score", b"score", "unscored_index", b"unscored_index"]) -> None: ...
 
 Global___ScoreChunk: typing_extensions.TypeAlias = ScoreChunk
 

@@ -285,6 +285,23 @@ const (
 	//	  "metadata": {}
 	//	}
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 17
+	// What scores for this model is elsewhere, and cannot be reached, is overloaded, or failed so often
+	// that the server leaves it alone for a while. The server's log has the cause.
+	//
+	// gRPC code: UNAVAILABLE. Details: RetryInfo.
+	//
+	// Example of an ErrorInfo:
+	//
+	//	{
+	//	  "reason": "PROVIDER_UNAVAILABLE",
+	//	  "domain": "rerankd",
+	//	  "metadata": {
+	//	    "model": "cohere/rerank-v3.5"
+	//	  }
+	//	}
+	//
+	// Since 0.3.
+	ErrorReason_ERROR_REASON_PROVIDER_UNAVAILABLE ErrorReason = 18
 )
 
 // Enum value maps for ErrorReason.
@@ -308,26 +325,28 @@ var (
 		15: "ERROR_REASON_BACKEND_FAILED",
 		16: "ERROR_REASON_NON_FINITE_SCORE",
 		17: "ERROR_REASON_INTERNAL",
+		18: "ERROR_REASON_PROVIDER_UNAVAILABLE",
 	}
 	ErrorReason_value = map[string]int32{
-		"ERROR_REASON_UNSPECIFIED":        0,
-		"ERROR_REASON_INVALID_REQUEST":    1,
-		"ERROR_REASON_TOO_MANY_DOCUMENTS": 2,
-		"ERROR_REASON_DOCUMENT_TOO_LONG":  3,
-		"ERROR_REASON_STREAM_PROTOCOL":    4,
-		"ERROR_REASON_MODEL_NOT_FOUND":    5,
-		"ERROR_REASON_MODEL_LOADING":      6,
-		"ERROR_REASON_MODEL_FAILED":       7,
-		"ERROR_REASON_OVERLOADED":         8,
-		"ERROR_REASON_DRAINING":           9,
-		"ERROR_REASON_QUOTA_EXCEEDED":     10,
-		"ERROR_REASON_UNAUTHENTICATED":    11,
-		"ERROR_REASON_FORBIDDEN":          12,
-		"ERROR_REASON_DEADLINE_EXCEEDED":  13,
-		"ERROR_REASON_CANCELLED":          14,
-		"ERROR_REASON_BACKEND_FAILED":     15,
-		"ERROR_REASON_NON_FINITE_SCORE":   16,
-		"ERROR_REASON_INTERNAL":           17,
+		"ERROR_REASON_UNSPECIFIED":          0,
+		"ERROR_REASON_INVALID_REQUEST":      1,
+		"ERROR_REASON_TOO_MANY_DOCUMENTS":   2,
+		"ERROR_REASON_DOCUMENT_TOO_LONG":    3,
+		"ERROR_REASON_STREAM_PROTOCOL":      4,
+		"ERROR_REASON_MODEL_NOT_FOUND":      5,
+		"ERROR_REASON_MODEL_LOADING":        6,
+		"ERROR_REASON_MODEL_FAILED":         7,
+		"ERROR_REASON_OVERLOADED":           8,
+		"ERROR_REASON_DRAINING":             9,
+		"ERROR_REASON_QUOTA_EXCEEDED":       10,
+		"ERROR_REASON_UNAUTHENTICATED":      11,
+		"ERROR_REASON_FORBIDDEN":            12,
+		"ERROR_REASON_DEADLINE_EXCEEDED":    13,
+		"ERROR_REASON_CANCELLED":            14,
+		"ERROR_REASON_BACKEND_FAILED":       15,
+		"ERROR_REASON_NON_FINITE_SCORE":     16,
+		"ERROR_REASON_INTERNAL":             17,
+		"ERROR_REASON_PROVIDER_UNAVAILABLE": 18,
 	}
 )
 
@@ -363,7 +382,7 @@ var File_rerankd_v1_error_reason_proto protoreflect.FileDescriptor
 const file_rerankd_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
 	"\x1drerankd/v1/error_reason.proto\x12\n" +
-	"rerankd.v1*\xcf\x04\n" +
+	"rerankd.v1*\xf6\x04\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12#\n" +
@@ -383,7 +402,8 @@ const file_rerankd_v1_error_reason_proto_rawDesc = "" +
 	"\x16ERROR_REASON_CANCELLED\x10\x0e\x12\x1f\n" +
 	"\x1bERROR_REASON_BACKEND_FAILED\x10\x0f\x12!\n" +
 	"\x1dERROR_REASON_NON_FINITE_SCORE\x10\x10\x12\x19\n" +
-	"\x15ERROR_REASON_INTERNAL\x10\x11B_\n" +
+	"\x15ERROR_REASON_INTERNAL\x10\x11\x12%\n" +
+	"!ERROR_REASON_PROVIDER_UNAVAILABLE\x10\x12B_\n" +
 	"\rio.rerankd.v1B\x10ErrorReasonProtoP\x01Z:github.com/rerankd/rerankd/clients/go/rerankd/v1;rerankdv1b\x06proto3"
 
 var (

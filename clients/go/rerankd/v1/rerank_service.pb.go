@@ -95,17 +95,21 @@ func (LongDocument) EnumDescriptor() ([]byte, []int) {
 	return file_rerankd_v1_rerank_service_proto_rawDescGZIP(), []int{0}
 }
 
-// FailureMode says what the caller gets when the server fails to score.
+// FailureMode says what the caller gets when the server fails to score. A request that is itself at fault
+// fails with every mode.
 type FailureMode int32
 
 const (
-	// Default: FAILURE_MODE_FAIL.
+	// Default: what the server is configured to do. The models of RerankingConfig.fallback_models are tried
+	// in their order, then RerankingConfig.on_failure holds. As a server comes, there are no such models,
+	// and this is FAILURE_MODE_FAIL.
 	FailureMode_FAILURE_MODE_UNSPECIFIED FailureMode = 0
-	// The call fails.
+	// The call fails at once; no other model is tried.
 	FailureMode_FAILURE_MODE_FAIL FailureMode = 1
-	// The documents come back unscored in the order in which they came, with outcome PASSTHROUGH and the
-	// reason at the head of outcome_reason. This covers MODEL_LOADING, MODEL_FAILED, OVERLOADED, DRAINING,
-	// BACKEND_FAILED, NON_FINITE_SCORE and INTERNAL; a request that is itself at fault still fails.
+	// After the models of RerankingConfig.fallback_models, if there are any, the documents come back
+	// unscored in the order in which they came, with outcome PASSTHROUGH and the reason at the head of
+	// outcome_reason. This covers MODEL_LOADING, MODEL_FAILED, OVERLOADED, DRAINING, QUOTA_EXCEEDED of a
+	// provider, PROVIDER_UNAVAILABLE, BACKEND_FAILED, NON_FINITE_SCORE and INTERNAL.
 	FailureMode_FAILURE_MODE_ORIGINAL_ORDER FailureMode = 2
 )
 
@@ -701,8 +705,9 @@ type RerankOptions struct {
 	// Since 0.1.
 	LongDocument LongDocument `protobuf:"varint,8,opt,name=long_document,json=longDocument,proto3,enum=rerankd.v1.LongDocument" json:"long_document,omitempty"`
 	// Only the first documents, this many, are scored; the rest follow in the order in which they came,
-	// with `scored` false. 0, the default, means all. It bounds the cost of a call. Negative values are
-	// INVALID_REQUEST.
+	// with `scored` false. 0, the default, means as many as the server is configured to score, which is all
+	// of them unless an operator said otherwise (RerankingConfig). It bounds the cost of a call. Negative
+	// values are INVALID_REQUEST.
 	//
 	// Since 0.1.
 	MaxScoredDocuments int32 `protobuf:"varint,9,opt,name=max_scored_documents,json=maxScoredDocuments,proto3" json:"max_scored_documents,omitempty"`
@@ -722,7 +727,8 @@ type RerankOptions struct {
 	//
 	// Since 0.1.
 	OriginalScoreWeight *float32 `protobuf:"fixed32,10,opt,name=original_score_weight,json=originalScoreWeight,proto3,oneof" json:"original_score_weight,omitempty"`
-	// What the caller gets when scoring fails. Default: the error.
+	// What the caller gets when scoring fails. Default: what the server is configured to do, which is the
+	// error unless an operator said otherwise (RerankingConfig).
 	//
 	// Since 0.1.
 	OnFailure FailureMode `protobuf:"varint,11,opt,name=on_failure,json=onFailure,proto3,enum=rerankd.v1.FailureMode" json:"on_failure,omitempty"`
@@ -972,8 +978,10 @@ type RerankResponse struct {
 	// Since 0.1.
 	Outcome Outcome `protobuf:"varint,5,opt,name=outcome,proto3,enum=rerankd.v1.Outcome" json:"outcome,omitempty"`
 	// Why the outcome is not RERANKED, for a person to read. After a failure, with PASSTHROUGH, it begins
-	// with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `. With
-	// RERANKED it is empty, unless a stream without top_n had more results than the server keeps.
+	// with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `; where the
+	// server is configured not to rerank, it begins with `NONE: `. With RERANKED it is empty, unless a
+	// stream without top_n had more results than the server keeps, or another model stood in for the one
+	// that was wanted: it then begins with `FALLBACK: ` and tells what failed.
 	//
 	// Since 0.1.
 	OutcomeReason string `protobuf:"bytes,6,opt,name=outcome_reason,json=outcomeReason,proto3" json:"outcome_reason,omitempty"`
@@ -1376,9 +1384,14 @@ type Usage struct {
 	// models and where no price is configured.
 	//
 	// Since 0.1.
-	ProviderCost  float64 `protobuf:"fixed64,8,opt,name=provider_cost,json=providerCost,proto3" json:"provider_cost,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ProviderCost float64 `protobuf:"fixed64,8,opt,name=provider_cost,json=providerCost,proto3" json:"provider_cost,omitempty"`
+	// Whether provider_units is the server's estimate because the provider's answer did not tell. The cost
+	// is then an estimate too.
+	//
+	// Since 0.3.
+	ProviderUnitsEstimated bool `protobuf:"varint,9,opt,name=provider_units_estimated,json=providerUnitsEstimated,proto3" json:"provider_units_estimated,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *Usage) Reset() {
@@ -1465,6 +1478,13 @@ func (x *Usage) GetProviderCost() float64 {
 		return x.ProviderCost
 	}
 	return 0
+}
+
+func (x *Usage) GetProviderUnitsEstimated() bool {
+	if x != nil {
+		return x.ProviderUnitsEstimated
+	}
+	return false
 }
 
 // Timing tells where the time of a call went, measured by the server. The steps of different documents
@@ -1931,7 +1951,13 @@ type ScoreChunk struct {
 	// revisions cannot be compared.
 	//
 	// Since 0.2.
-	Model         *ModelRef `protobuf:"bytes,6,opt,name=model,proto3" json:"model,omitempty"`
+	Model *ModelRef `protobuf:"bytes,6,opt,name=model,proto3" json:"model,omitempty"`
+	// Positions of documents that this stream will not score: those beyond max_scored_documents, and all
+	// that are left once the answer is to be PASSTHROUGH. They have no place in the arrays above. A caller
+	// that limits how many documents it has under way counts them as answered.
+	//
+	// Since 0.3.
+	UnscoredIndex []int32 `protobuf:"varint,7,rep,packed,name=unscored_index,json=unscoredIndex,proto3" json:"unscored_index,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2004,6 +2030,13 @@ func (x *ScoreChunk) GetPassages() []*Passage {
 func (x *ScoreChunk) GetModel() *ModelRef {
 	if x != nil {
 		return x.Model
+	}
+	return nil
+}
+
+func (x *ScoreChunk) GetUnscoredIndex() []int32 {
+	if x != nil {
+		return x.UnscoredIndex
 	}
 	return nil
 }
@@ -3247,7 +3280,7 @@ const file_rerankd_v1_rerank_service_proto_rawDesc = "" +
 	"\bModelRef\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\tR\brevision\x12\x18\n" +
-	"\abackend\x18\x03 \x01(\tR\abackend\"\xa8\x02\n" +
+	"\abackend\x18\x03 \x01(\tR\abackend\"\xe2\x02\n" +
 	"\x05Usage\x12\x1c\n" +
 	"\tdocuments\x18\x01 \x01(\x05R\tdocuments\x12)\n" +
 	"\x10scored_documents\x18\x02 \x01(\x05R\x0fscoredDocuments\x12\x16\n" +
@@ -3257,7 +3290,8 @@ const file_rerankd_v1_rerank_service_proto_rawDesc = "" +
 	"cache_hits\x18\x05 \x01(\x05R\tcacheHits\x12\"\n" +
 	"\fdeduplicated\x18\x06 \x01(\x05R\fdeduplicated\x12%\n" +
 	"\x0eprovider_units\x18\a \x01(\x03R\rproviderUnits\x12#\n" +
-	"\rprovider_cost\x18\b \x01(\x01R\fproviderCost\"\x9e\x02\n" +
+	"\rprovider_cost\x18\b \x01(\x01R\fproviderCost\x128\n" +
+	"\x18provider_units_estimated\x18\t \x01(\bR\x16providerUnitsEstimated\"\x9e\x02\n" +
 	"\x06Timing\x12@\n" +
 	"\x0equeue_duration\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\rqueueDuration\x12F\n" +
 	"\x11tokenize_duration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x10tokenizeDuration\x12H\n" +
@@ -3279,7 +3313,7 @@ const file_rerankd_v1_rerank_service_proto_rawDesc = "" +
 	"\x06scores\x18\x01 \x01(\v2\x16.rerankd.v1.ScoreChunkH\x00R\x06scores\x122\n" +
 	"\bsnapshot\x18\x02 \x01(\v2\x14.rerankd.v1.SnapshotH\x00R\bsnapshot\x126\n" +
 	"\asummary\x18\x03 \x01(\v2\x1a.rerankd.v1.RerankResponseH\x00R\asummaryB\t\n" +
-	"\amessage\"\xd2\x01\n" +
+	"\amessage\"\xf9\x01\n" +
 	"\n" +
 	"ScoreChunk\x12\x14\n" +
 	"\x05index\x18\x01 \x03(\x05R\x05index\x12\x14\n" +
@@ -3287,7 +3321,8 @@ const file_rerankd_v1_rerank_service_proto_rawDesc = "" +
 	"\x05logit\x18\x03 \x03(\x02R\x05logit\x12%\n" +
 	"\x0edropped_tokens\x18\x04 \x03(\x05R\rdroppedTokens\x12/\n" +
 	"\bpassages\x18\x05 \x03(\v2\x13.rerankd.v1.PassageR\bpassages\x12*\n" +
-	"\x05model\x18\x06 \x01(\v2\x14.rerankd.v1.ModelRefR\x05model\"r\n" +
+	"\x05model\x18\x06 \x01(\v2\x14.rerankd.v1.ModelRefR\x05model\x12%\n" +
+	"\x0eunscored_index\x18\a \x03(\x05R\runscoredIndex\"r\n" +
 	"\bSnapshot\x122\n" +
 	"\aresults\x18\x01 \x03(\v2\x18.rerankd.v1.RerankResultR\aresults\x12\x1a\n" +
 	"\breceived\x18\x02 \x01(\x05R\breceived\x12\x16\n" +

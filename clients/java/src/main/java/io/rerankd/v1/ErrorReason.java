@@ -381,6 +381,29 @@ public enum ErrorReason
    * <code>ERROR_REASON_INTERNAL = 17;</code>
    */
   ERROR_REASON_INTERNAL(17),
+  /**
+   * <pre>
+   * What scores for this model is elsewhere, and cannot be reached, is overloaded, or failed so often
+   * that the server leaves it alone for a while. The server's log has the cause.
+   *
+   * gRPC code: UNAVAILABLE. Details: RetryInfo.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "PROVIDER_UNAVAILABLE",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "model": "cohere/rerank-v3.5"
+   *       }
+   *     }
+   *
+   * Since 0.3.
+   * </pre>
+   *
+   * <code>ERROR_REASON_PROVIDER_UNAVAILABLE = 18;</code>
+   */
+  ERROR_REASON_PROVIDER_UNAVAILABLE(18),
   UNRECOGNIZED(-1),
   ;
 
@@ -740,6 +763,29 @@ public enum ErrorReason
    * <code>ERROR_REASON_INTERNAL = 17;</code>
    */
   public static final int ERROR_REASON_INTERNAL_VALUE = 17;
+  /**
+   * <pre>
+   * What scores for this model is elsewhere, and cannot be reached, is overloaded, or failed so often
+   * that the server leaves it alone for a while. The server's log has the cause.
+   *
+   * gRPC code: UNAVAILABLE. Details: RetryInfo.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "PROVIDER_UNAVAILABLE",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "model": "cohere/rerank-v3.5"
+   *       }
+   *     }
+   *
+   * Since 0.3.
+   * </pre>
+   *
+   * <code>ERROR_REASON_PROVIDER_UNAVAILABLE = 18;</code>
+   */
+  public static final int ERROR_REASON_PROVIDER_UNAVAILABLE_VALUE = 18;
 
 
   public final int getNumber() {
@@ -784,6 +830,7 @@ public enum ErrorReason
       case 15: return ERROR_REASON_BACKEND_FAILED;
       case 16: return ERROR_REASON_NON_FINITE_SCORE;
       case 17: return ERROR_REASON_INTERNAL;
+      case 18: return ERROR_REASON_PROVIDER_UNAVAILABLE;
       default: return null;
     }
   }

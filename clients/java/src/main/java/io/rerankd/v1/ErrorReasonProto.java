@@ -25,7 +25,7 @@ public final class ErrorReasonProto {
   static {
     java.lang.String[] descriptorData = {
       "\n\035rerankd/v1/error_reason.proto\022\nrerankd" +
-      ".v1*\317\004\n\013ErrorReason\022\034\n\030ERROR_REASON_UNSP" +
+      ".v1*\366\004\n\013ErrorReason\022\034\n\030ERROR_REASON_UNSP" +
       "ECIFIED\020\000\022 \n\034ERROR_REASON_INVALID_REQUES" +
       "T\020\001\022#\n\037ERROR_REASON_TOO_MANY_DOCUMENTS\020\002" +
       "\022\"\n\036ERROR_REASON_DOCUMENT_TOO_LONG\020\003\022 \n\034" +
@@ -39,10 +39,11 @@ public final class ErrorReasonProto {
       "\n\036ERROR_REASON_DEADLINE_EXCEEDED\020\r\022\032\n\026ER" +
       "ROR_REASON_CANCELLED\020\016\022\037\n\033ERROR_REASON_B" +
       "ACKEND_FAILED\020\017\022!\n\035ERROR_REASON_NON_FINI" +
-      "TE_SCORE\020\020\022\031\n\025ERROR_REASON_INTERNAL\020\021B_\n" +
-      "\rio.rerankd.v1B\020ErrorReasonProtoP\001Z:gith" +
-      "ub.com/rerankd/rerankd/clients/go/rerank" +
-      "d/v1;rerankdv1b\006proto3"
+      "TE_SCORE\020\020\022\031\n\025ERROR_REASON_INTERNAL\020\021\022%\n" +
+      "!ERROR_REASON_PROVIDER_UNAVAILABLE\020\022B_\n\r" +
+      "io.rerankd.v1B\020ErrorReasonProtoP\001Z:githu" +
+      "b.com/rerankd/rerankd/clients/go/rerankd" +
+      "/v1;rerankdv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,

@@ -6,7 +6,8 @@ package io.rerankd.v1;
 
 /**
  * <pre>
- * FailureMode says what the caller gets when the server fails to score.
+ * FailureMode says what the caller gets when the server fails to score. A request that is itself at fault
+ * fails with every mode.
  * </pre>
  *
  * Protobuf enum {@code rerankd.v1.FailureMode}
@@ -15,7 +16,9 @@ public enum FailureMode
     implements com.google.protobuf.ProtocolMessageEnum {
   /**
    * <pre>
-   * Default: FAILURE_MODE_FAIL.
+   * Default: what the server is configured to do. The models of RerankingConfig.fallback_models are tried
+   * in their order, then RerankingConfig.on_failure holds. As a server comes, there are no such models,
+   * and this is FAILURE_MODE_FAIL.
    * </pre>
    *
    * <code>FAILURE_MODE_UNSPECIFIED = 0;</code>
@@ -23,7 +26,7 @@ public enum FailureMode
   FAILURE_MODE_UNSPECIFIED(0),
   /**
    * <pre>
-   * The call fails.
+   * The call fails at once; no other model is tried.
    * </pre>
    *
    * <code>FAILURE_MODE_FAIL = 1;</code>
@@ -31,9 +34,10 @@ public enum FailureMode
   FAILURE_MODE_FAIL(1),
   /**
    * <pre>
-   * The documents come back unscored in the order in which they came, with outcome PASSTHROUGH and the
-   * reason at the head of outcome_reason. This covers MODEL_LOADING, MODEL_FAILED, OVERLOADED, DRAINING,
-   * BACKEND_FAILED, NON_FINITE_SCORE and INTERNAL; a request that is itself at fault still fails.
+   * After the models of RerankingConfig.fallback_models, if there are any, the documents come back
+   * unscored in the order in which they came, with outcome PASSTHROUGH and the reason at the head of
+   * outcome_reason. This covers MODEL_LOADING, MODEL_FAILED, OVERLOADED, DRAINING, QUOTA_EXCEEDED of a
+   * provider, PROVIDER_UNAVAILABLE, BACKEND_FAILED, NON_FINITE_SCORE and INTERNAL.
    * </pre>
    *
    * <code>FAILURE_MODE_ORIGINAL_ORDER = 2;</code>
@@ -44,7 +48,9 @@ public enum FailureMode
 
   /**
    * <pre>
-   * Default: FAILURE_MODE_FAIL.
+   * Default: what the server is configured to do. The models of RerankingConfig.fallback_models are tried
+   * in their order, then RerankingConfig.on_failure holds. As a server comes, there are no such models,
+   * and this is FAILURE_MODE_FAIL.
    * </pre>
    *
    * <code>FAILURE_MODE_UNSPECIFIED = 0;</code>
@@ -52,7 +58,7 @@ public enum FailureMode
   public static final int FAILURE_MODE_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * The call fails.
+   * The call fails at once; no other model is tried.
    * </pre>
    *
    * <code>FAILURE_MODE_FAIL = 1;</code>
@@ -60,9 +66,10 @@ public enum FailureMode
   public static final int FAILURE_MODE_FAIL_VALUE = 1;
   /**
    * <pre>
-   * The documents come back unscored in the order in which they came, with outcome PASSTHROUGH and the
-   * reason at the head of outcome_reason. This covers MODEL_LOADING, MODEL_FAILED, OVERLOADED, DRAINING,
-   * BACKEND_FAILED, NON_FINITE_SCORE and INTERNAL; a request that is itself at fault still fails.
+   * After the models of RerankingConfig.fallback_models, if there are any, the documents come back
+   * unscored in the order in which they came, with outcome PASSTHROUGH and the reason at the head of
+   * outcome_reason. This covers MODEL_LOADING, MODEL_FAILED, OVERLOADED, DRAINING, QUOTA_EXCEEDED of a
+   * provider, PROVIDER_UNAVAILABLE, BACKEND_FAILED, NON_FINITE_SCORE and INTERNAL.
    * </pre>
    *
    * <code>FAILURE_MODE_ORIGINAL_ORDER = 2;</code>

@@ -334,8 +334,9 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Only the first documents, this many, are scored; the rest follow in the order in which they came,
-   * with `scored` false. 0, the default, means all. It bounds the cost of a call. Negative values are
-   * INVALID_REQUEST.
+   * with `scored` false. 0, the default, means as many as the server is configured to score, which is all
+   * of them unless an operator said otherwise (RerankingConfig). It bounds the cost of a call. Negative
+   * values are INVALID_REQUEST.
    *
    * Since 0.1.
    * </pre>
@@ -407,7 +408,8 @@ private static final long serialVersionUID = 0L;
   private int onFailure_ = 0;
   /**
    * <pre>
-   * What the caller gets when scoring fails. Default: the error.
+   * What the caller gets when scoring fails. Default: what the server is configured to do, which is the
+   * error unless an operator said otherwise (RerankingConfig).
    *
    * Since 0.1.
    * </pre>
@@ -420,7 +422,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What the caller gets when scoring fails. Default: the error.
+   * What the caller gets when scoring fails. Default: what the server is configured to do, which is the
+   * error unless an operator said otherwise (RerankingConfig).
    *
    * Since 0.1.
    * </pre>
@@ -1918,8 +1921,9 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Only the first documents, this many, are scored; the rest follow in the order in which they came,
-     * with `scored` false. 0, the default, means all. It bounds the cost of a call. Negative values are
-     * INVALID_REQUEST.
+     * with `scored` false. 0, the default, means as many as the server is configured to score, which is all
+     * of them unless an operator said otherwise (RerankingConfig). It bounds the cost of a call. Negative
+     * values are INVALID_REQUEST.
      *
      * Since 0.1.
      * </pre>
@@ -1934,8 +1938,9 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Only the first documents, this many, are scored; the rest follow in the order in which they came,
-     * with `scored` false. 0, the default, means all. It bounds the cost of a call. Negative values are
-     * INVALID_REQUEST.
+     * with `scored` false. 0, the default, means as many as the server is configured to score, which is all
+     * of them unless an operator said otherwise (RerankingConfig). It bounds the cost of a call. Negative
+     * values are INVALID_REQUEST.
      *
      * Since 0.1.
      * </pre>
@@ -1954,8 +1959,9 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Only the first documents, this many, are scored; the rest follow in the order in which they came,
-     * with `scored` false. 0, the default, means all. It bounds the cost of a call. Negative values are
-     * INVALID_REQUEST.
+     * with `scored` false. 0, the default, means as many as the server is configured to score, which is all
+     * of them unless an operator said otherwise (RerankingConfig). It bounds the cost of a call. Negative
+     * values are INVALID_REQUEST.
      *
      * Since 0.1.
      * </pre>
@@ -2085,7 +2091,8 @@ private static final long serialVersionUID = 0L;
     private int onFailure_ = 0;
     /**
      * <pre>
-     * What the caller gets when scoring fails. Default: the error.
+     * What the caller gets when scoring fails. Default: what the server is configured to do, which is the
+     * error unless an operator said otherwise (RerankingConfig).
      *
      * Since 0.1.
      * </pre>
@@ -2098,7 +2105,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the caller gets when scoring fails. Default: the error.
+     * What the caller gets when scoring fails. Default: what the server is configured to do, which is the
+     * error unless an operator said otherwise (RerankingConfig).
      *
      * Since 0.1.
      * </pre>
@@ -2115,7 +2123,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the caller gets when scoring fails. Default: the error.
+     * What the caller gets when scoring fails. Default: what the server is configured to do, which is the
+     * error unless an operator said otherwise (RerankingConfig).
      *
      * Since 0.1.
      * </pre>
@@ -2130,7 +2139,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the caller gets when scoring fails. Default: the error.
+     * What the caller gets when scoring fails. Default: what the server is configured to do, which is the
+     * error unless an operator said otherwise (RerankingConfig).
      *
      * Since 0.1.
      * </pre>
@@ -2150,7 +2160,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the caller gets when scoring fails. Default: the error.
+     * What the caller gets when scoring fails. Default: what the server is configured to do, which is the
+     * error unless an operator said otherwise (RerankingConfig).
      *
      * Since 0.1.
      * </pre>

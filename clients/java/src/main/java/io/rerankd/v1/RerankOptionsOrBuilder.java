@@ -214,8 +214,9 @@ public interface RerankOptionsOrBuilder extends
   /**
    * <pre>
    * Only the first documents, this many, are scored; the rest follow in the order in which they came,
-   * with `scored` false. 0, the default, means all. It bounds the cost of a call. Negative values are
-   * INVALID_REQUEST.
+   * with `scored` false. 0, the default, means as many as the server is configured to score, which is all
+   * of them unless an operator said otherwise (RerankingConfig). It bounds the cost of a call. Negative
+   * values are INVALID_REQUEST.
    *
    * Since 0.1.
    * </pre>
@@ -274,7 +275,8 @@ public interface RerankOptionsOrBuilder extends
 
   /**
    * <pre>
-   * What the caller gets when scoring fails. Default: the error.
+   * What the caller gets when scoring fails. Default: what the server is configured to do, which is the
+   * error unless an operator said otherwise (RerankingConfig).
    *
    * Since 0.1.
    * </pre>
@@ -285,7 +287,8 @@ public interface RerankOptionsOrBuilder extends
   int getOnFailureValue();
   /**
    * <pre>
-   * What the caller gets when scoring fails. Default: the error.
+   * What the caller gets when scoring fails. Default: what the server is configured to do, which is the
+   * error unless an operator said otherwise (RerankingConfig).
    *
    * Since 0.1.
    * </pre>

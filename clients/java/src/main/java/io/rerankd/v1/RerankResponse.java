@@ -288,8 +288,10 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Why the outcome is not RERANKED, for a person to read. After a failure, with PASSTHROUGH, it begins
-   * with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `. With
-   * RERANKED it is empty, unless a stream without top_n had more results than the server keeps.
+   * with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `; where the
+   * server is configured not to rerank, it begins with `NONE: `. With RERANKED it is empty, unless a
+   * stream without top_n had more results than the server keeps, or another model stood in for the one
+   * that was wanted: it then begins with `FALLBACK: ` and tells what failed.
    *
    * Since 0.1.
    * </pre>
@@ -313,8 +315,10 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Why the outcome is not RERANKED, for a person to read. After a failure, with PASSTHROUGH, it begins
-   * with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `. With
-   * RERANKED it is empty, unless a stream without top_n had more results than the server keeps.
+   * with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `; where the
+   * server is configured not to rerank, it begins with `NONE: `. With RERANKED it is empty, unless a
+   * stream without top_n had more results than the server keeps, or another model stood in for the one
+   * that was wanted: it then begins with `FALLBACK: ` and tells what failed.
    *
    * Since 0.1.
    * </pre>
@@ -1848,8 +1852,10 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Why the outcome is not RERANKED, for a person to read. After a failure, with PASSTHROUGH, it begins
-     * with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `. With
-     * RERANKED it is empty, unless a stream without top_n had more results than the server keeps.
+     * with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `; where the
+     * server is configured not to rerank, it begins with `NONE: `. With RERANKED it is empty, unless a
+     * stream without top_n had more results than the server keeps, or another model stood in for the one
+     * that was wanted: it then begins with `FALLBACK: ` and tells what failed.
      *
      * Since 0.1.
      * </pre>
@@ -1872,8 +1878,10 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Why the outcome is not RERANKED, for a person to read. After a failure, with PASSTHROUGH, it begins
-     * with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `. With
-     * RERANKED it is empty, unless a stream without top_n had more results than the server keeps.
+     * with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `; where the
+     * server is configured not to rerank, it begins with `NONE: `. With RERANKED it is empty, unless a
+     * stream without top_n had more results than the server keeps, or another model stood in for the one
+     * that was wanted: it then begins with `FALLBACK: ` and tells what failed.
      *
      * Since 0.1.
      * </pre>
@@ -1897,8 +1905,10 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Why the outcome is not RERANKED, for a person to read. After a failure, with PASSTHROUGH, it begins
-     * with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `. With
-     * RERANKED it is empty, unless a stream without top_n had more results than the server keeps.
+     * with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `; where the
+     * server is configured not to rerank, it begins with `NONE: `. With RERANKED it is empty, unless a
+     * stream without top_n had more results than the server keeps, or another model stood in for the one
+     * that was wanted: it then begins with `FALLBACK: ` and tells what failed.
      *
      * Since 0.1.
      * </pre>
@@ -1918,8 +1928,10 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Why the outcome is not RERANKED, for a person to read. After a failure, with PASSTHROUGH, it begins
-     * with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `. With
-     * RERANKED it is empty, unless a stream without top_n had more results than the server keeps.
+     * with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `; where the
+     * server is configured not to rerank, it begins with `NONE: `. With RERANKED it is empty, unless a
+     * stream without top_n had more results than the server keeps, or another model stood in for the one
+     * that was wanted: it then begins with `FALLBACK: ` and tells what failed.
      *
      * Since 0.1.
      * </pre>
@@ -1936,8 +1948,10 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Why the outcome is not RERANKED, for a person to read. After a failure, with PASSTHROUGH, it begins
-     * with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `. With
-     * RERANKED it is empty, unless a stream without top_n had more results than the server keeps.
+     * with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `; where the
+     * server is configured not to rerank, it begins with `NONE: `. With RERANKED it is empty, unless a
+     * stream without top_n had more results than the server keeps, or another model stood in for the one
+     * that was wanted: it then begins with `FALLBACK: ` and tells what failed.
      *
      * Since 0.1.
      * </pre>

@@ -189,8 +189,10 @@ public interface RerankResponseOrBuilder extends
   /**
    * <pre>
    * Why the outcome is not RERANKED, for a person to read. After a failure, with PASSTHROUGH, it begins
-   * with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `. With
-   * RERANKED it is empty, unless a stream without top_n had more results than the server keeps.
+   * with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `; where the
+   * server is configured not to rerank, it begins with `NONE: `. With RERANKED it is empty, unless a
+   * stream without top_n had more results than the server keeps, or another model stood in for the one
+   * that was wanted: it then begins with `FALLBACK: ` and tells what failed.
    *
    * Since 0.1.
    * </pre>
@@ -202,8 +204,10 @@ public interface RerankResponseOrBuilder extends
   /**
    * <pre>
    * Why the outcome is not RERANKED, for a person to read. After a failure, with PASSTHROUGH, it begins
-   * with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `. With
-   * RERANKED it is empty, unless a stream without top_n had more results than the server keeps.
+   * with the name of the ErrorReason without its prefix and a colon, for example `OVERLOADED: `; where the
+   * server is configured not to rerank, it begins with `NONE: `. With RERANKED it is empty, unless a
+   * stream without top_n had more results than the server keeps, or another model stood in for the one
+   * that was wanted: it then begins with `FALLBACK: ` and tells what failed.
    *
    * Since 0.1.
    * </pre>

@@ -196,126 +196,127 @@ public final class RerankServiceProto {
       "logitB\021\n\017_original_score\"/\n\007Passage\022\022\n\ns" +
       "tart_char\030\001 \001(\005\022\020\n\010end_char\030\002 \001(\005\"9\n\010Mod" +
       "elRef\022\n\n\002id\030\001 \001(\t\022\020\n\010revision\030\002 \001(\t\022\017\n\007b" +
-      "ackend\030\003 \001(\t\"\272\001\n\005Usage\022\021\n\tdocuments\030\001 \001(" +
+      "ackend\030\003 \001(\t\"\334\001\n\005Usage\022\021\n\tdocuments\030\001 \001(" +
       "\005\022\030\n\020scored_documents\030\002 \001(\005\022\016\n\006tokens\030\003 " +
       "\001(\003\022\033\n\023truncated_documents\030\004 \001(\005\022\022\n\ncach" +
       "e_hits\030\005 \001(\005\022\024\n\014deduplicated\030\006 \001(\005\022\026\n\016pr" +
       "ovider_units\030\007 \001(\003\022\025\n\rprovider_cost\030\010 \001(" +
-      "\001\"\333\001\n\006Timing\0221\n\016queue_duration\030\001 \001(\0132\031.g" +
-      "oogle.protobuf.Duration\0224\n\021tokenize_dura" +
-      "tion\030\002 \001(\0132\031.google.protobuf.Duration\0225\n" +
-      "\022inference_duration\030\003 \001(\0132\031.google.proto" +
-      "buf.Duration\0221\n\016total_duration\030\004 \001(\0132\031.g" +
-      "oogle.protobuf.Duration\"\200\001\n\023RerankStream" +
-      "Request\022.\n\005start\030\001 \001(\0132\035.rerankd.v1.Rera" +
-      "nkStreamStartH\000\022.\n\tdocuments\030\002 \001(\0132\031.rer" +
-      "ankd.v1.DocumentChunkH\000B\t\n\007message\"\252\001\n\021R" +
-      "erankStreamStart\022\r\n\005query\030\001 \001(\t\022*\n\007optio" +
-      "ns\030\002 \001(\0132\031.rerankd.v1.RerankOptions\022$\n\004e" +
-      "mit\030\003 \001(\0162\026.rerankd.v1.StreamEmit\0224\n\021sna" +
-      "pshot_interval\030\004 \001(\0132\031.google.protobuf.D" +
-      "uration\"G\n\rDocumentChunk\022\'\n\tdocuments\030\001 " +
-      "\003(\0132\024.rerankd.v1.Document\022\r\n\005index\030\002 \003(\005" +
-      "\"\244\001\n\024RerankStreamResponse\022(\n\006scores\030\001 \001(" +
-      "\0132\026.rerankd.v1.ScoreChunkH\000\022(\n\010snapshot\030" +
-      "\002 \001(\0132\024.rerankd.v1.SnapshotH\000\022-\n\007summary" +
-      "\030\003 \001(\0132\032.rerankd.v1.RerankResponseH\000B\t\n\007" +
-      "message\"\235\001\n\nScoreChunk\022\r\n\005index\030\001 \003(\005\022\r\n" +
-      "\005score\030\002 \003(\002\022\r\n\005logit\030\003 \003(\002\022\026\n\016dropped_t" +
-      "okens\030\004 \003(\005\022%\n\010passages\030\005 \003(\0132\023.rerankd." +
-      "v1.Passage\022#\n\005model\030\006 \001(\0132\024.rerankd.v1.M" +
-      "odelRef\"W\n\010Snapshot\022)\n\007results\030\001 \003(\0132\030.r" +
-      "erankd.v1.RerankResult\022\020\n\010received\030\002 \001(\005" +
-      "\022\016\n\006scored\030\003 \001(\005\"\235\001\n\022RerankBatchRequest\022" +
-      "+\n\010requests\030\001 \003(\0132\031.rerankd.v1.RerankReq" +
-      "uest\022.\n\020shared_documents\030\002 \003(\0132\024.rerankd" +
-      ".v1.Document\022*\n\007options\030\003 \001(\0132\031.rerankd." +
-      "v1.RerankOptions\"E\n\023RerankBatchResponse\022" +
-      ".\n\007results\030\001 \003(\0132\035.rerankd.v1.RerankBatc" +
-      "hResult\"w\n\021RerankBatchResult\022.\n\010response" +
-      "\030\001 \001(\0132\032.rerankd.v1.RerankResponseH\000\022(\n\005" +
-      "error\030\002 \001(\0132\027.rerankd.v1.RerankErrorH\000B\010" +
-      "\n\006result\".\n\013RerankError\022\016\n\006reason\030\001 \001(\t\022" +
-      "\017\n\007message\030\002 \001(\t\"\017\n\rStatusRequest\"\366\001\n\016St" +
-      "atusResponse\022\017\n\007version\030\001 \001(\t\022\023\n\013api_pac" +
-      "kage\030\002 \001(\t\0222\n\017uptime_duration\030\003 \001(\0132\031.go" +
-      "ogle.protobuf.Duration\022\"\n\006limits\030\004 \001(\0132\022" +
-      ".rerankd.v1.Limits\022&\n\005queue\030\005 \001(\0132\027.rera" +
-      "nkd.v1.QueueStatus\022\'\n\006models\030\006 \003(\0132\027.rer" +
-      "ankd.v1.ModelStatus\022\025\n\rdefault_model\030\007 \001" +
-      "(\t\"\360\002\n\006Limits\022\025\n\rmax_documents\030\001 \001(\005\022\031\n\021" +
-      "max_receive_bytes\030\002 \001(\003\022\027\n\017max_chunk_byt" +
-      "es\030\003 \001(\003\022\027\n\017max_query_bytes\030\004 \001(\003\022\032\n\022max" +
-      "_document_bytes\030\005 \001(\003\022\032\n\022max_batch_reque" +
-      "sts\030\006 \001(\005\022\037\n\027stream_window_documents\030\007 \001" +
-      "(\005\022\031\n\021max_queued_tokens\030\010 \001(\003\0227\n\024max_req" +
-      "uest_duration\030\t \001(\0132\031.google.protobuf.Du" +
-      "ration\022\033\n\023max_document_fields\030\n \001(\005\022\032\n\022m" +
-      "ax_stream_results\030\013 \001(\005\022\034\n\024max_snapshot_" +
-      "results\030\014 \001(\005\"i\n\013QueueStatus\022\021\n\tdocument" +
-      "s\030\001 \001(\003\022\016\n\006tokens\030\002 \001(\003\0227\n\024oldest_wait_d" +
+      "\001\022 \n\030provider_units_estimated\030\t \001(\010\"\333\001\n\006" +
+      "Timing\0221\n\016queue_duration\030\001 \001(\0132\031.google." +
+      "protobuf.Duration\0224\n\021tokenize_duration\030\002" +
+      " \001(\0132\031.google.protobuf.Duration\0225\n\022infer" +
+      "ence_duration\030\003 \001(\0132\031.google.protobuf.Du" +
+      "ration\0221\n\016total_duration\030\004 \001(\0132\031.google." +
+      "protobuf.Duration\"\200\001\n\023RerankStreamReques" +
+      "t\022.\n\005start\030\001 \001(\0132\035.rerankd.v1.RerankStre" +
+      "amStartH\000\022.\n\tdocuments\030\002 \001(\0132\031.rerankd.v" +
+      "1.DocumentChunkH\000B\t\n\007message\"\252\001\n\021RerankS" +
+      "treamStart\022\r\n\005query\030\001 \001(\t\022*\n\007options\030\002 \001" +
+      "(\0132\031.rerankd.v1.RerankOptions\022$\n\004emit\030\003 " +
+      "\001(\0162\026.rerankd.v1.StreamEmit\0224\n\021snapshot_" +
+      "interval\030\004 \001(\0132\031.google.protobuf.Duratio" +
+      "n\"G\n\rDocumentChunk\022\'\n\tdocuments\030\001 \003(\0132\024." +
+      "rerankd.v1.Document\022\r\n\005index\030\002 \003(\005\"\244\001\n\024R" +
+      "erankStreamResponse\022(\n\006scores\030\001 \001(\0132\026.re" +
+      "rankd.v1.ScoreChunkH\000\022(\n\010snapshot\030\002 \001(\0132" +
+      "\024.rerankd.v1.SnapshotH\000\022-\n\007summary\030\003 \001(\013" +
+      "2\032.rerankd.v1.RerankResponseH\000B\t\n\007messag" +
+      "e\"\265\001\n\nScoreChunk\022\r\n\005index\030\001 \003(\005\022\r\n\005score" +
+      "\030\002 \003(\002\022\r\n\005logit\030\003 \003(\002\022\026\n\016dropped_tokens\030" +
+      "\004 \003(\005\022%\n\010passages\030\005 \003(\0132\023.rerankd.v1.Pas" +
+      "sage\022#\n\005model\030\006 \001(\0132\024.rerankd.v1.ModelRe" +
+      "f\022\026\n\016unscored_index\030\007 \003(\005\"W\n\010Snapshot\022)\n" +
+      "\007results\030\001 \003(\0132\030.rerankd.v1.RerankResult" +
+      "\022\020\n\010received\030\002 \001(\005\022\016\n\006scored\030\003 \001(\005\"\235\001\n\022R" +
+      "erankBatchRequest\022+\n\010requests\030\001 \003(\0132\031.re" +
+      "rankd.v1.RerankRequest\022.\n\020shared_documen" +
+      "ts\030\002 \003(\0132\024.rerankd.v1.Document\022*\n\007option" +
+      "s\030\003 \001(\0132\031.rerankd.v1.RerankOptions\"E\n\023Re" +
+      "rankBatchResponse\022.\n\007results\030\001 \003(\0132\035.rer" +
+      "ankd.v1.RerankBatchResult\"w\n\021RerankBatch" +
+      "Result\022.\n\010response\030\001 \001(\0132\032.rerankd.v1.Re" +
+      "rankResponseH\000\022(\n\005error\030\002 \001(\0132\027.rerankd." +
+      "v1.RerankErrorH\000B\010\n\006result\".\n\013RerankErro" +
+      "r\022\016\n\006reason\030\001 \001(\t\022\017\n\007message\030\002 \001(\t\"\017\n\rSt" +
+      "atusRequest\"\366\001\n\016StatusResponse\022\017\n\007versio" +
+      "n\030\001 \001(\t\022\023\n\013api_package\030\002 \001(\t\0222\n\017uptime_d" +
       "uration\030\003 \001(\0132\031.google.protobuf.Duration" +
-      "\"\325\002\n\013ModelStatus\022\n\n\002id\030\001 \001(\t\022\017\n\007aliases\030" +
-      "\002 \003(\t\022\020\n\010revision\030\003 \001(\t\022%\n\005state\030\004 \001(\0162\026" +
-      ".rerankd.v1.ModelState\022\017\n\007backend\030\005 \001(\t\022" +
-      "\016\n\006device\030\006 \001(\t\022\020\n\010provider\030\007 \001(\t\022\021\n\tpre" +
-      "cision\030\010 \001(\t\022-\n\tload_time\030\t \001(\0132\032.google" +
-      ".protobuf.Timestamp\022)\n\006stages\030\n \003(\0132\031.re" +
-      "rankd.v1.StageDuration\022\024\n\014error_reason\030\013" +
-      " \001(\t\022\025\n\rerror_message\030\014 \001(\t\022\022\n\nmax_token" +
-      "s\030\r \001(\005\022\017\n\007license\030\016 \001(\t\"d\n\rStageDuratio" +
-      "n\022&\n\005stage\030\001 \001(\0162\027.rerankd.v1.WarmupStag" +
-      "e\022+\n\010duration\030\002 \001(\0132\031.google.protobuf.Du" +
-      "ration\"|\n\rWarmupRequest\022\r\n\005model\030\001 \001(\t\022\026" +
-      "\n\016sample_queries\030\002 \003(\t\022\030\n\020sample_documen" +
-      "ts\030\003 \003(\t\022*\n\007timeout\030\004 \001(\0132\031.google.proto" +
-      "buf.Duration\"\270\001\n\016WarmupResponse\022&\n\005stage" +
-      "\030\001 \001(\0162\027.rerankd.v1.WarmupStage\022\020\n\010progr" +
-      "ess\030\002 \001(\002\022\016\n\006detail\030\003 \001(\t\022\'\n\006status\030\004 \001(" +
-      "\0132\027.rerankd.v1.ModelStatus\0223\n\020elapsed_du" +
-      "ration\030\005 \001(\0132\031.google.protobuf.Duration*" +
-      "\251\001\n\014LongDocument\022\035\n\031LONG_DOCUMENT_UNSPEC" +
-      "IFIED\020\000\022\036\n\032LONG_DOCUMENT_TRUNCATE_END\020\001\022" +
-      " \n\034LONG_DOCUMENT_TRUNCATE_START\020\002\022\036\n\032LON" +
-      "G_DOCUMENT_BEST_PASSAGE\020\003\022\030\n\024LONG_DOCUME" +
-      "NT_REJECT\020\004*c\n\013FailureMode\022\034\n\030FAILURE_MO" +
-      "DE_UNSPECIFIED\020\000\022\025\n\021FAILURE_MODE_FAIL\020\001\022" +
-      "\037\n\033FAILURE_MODE_ORIGINAL_ORDER\020\002*`\n\014Dead" +
-      "lineMode\022\035\n\031DEADLINE_MODE_UNSPECIFIED\020\000\022" +
-      "\026\n\022DEADLINE_MODE_FAIL\020\001\022\031\n\025DEADLINE_MODE" +
-      "_PARTIAL\020\002*Q\n\010Priority\022\030\n\024PRIORITY_UNSPE" +
-      "CIFIED\020\000\022\030\n\024PRIORITY_INTERACTIVE\020\001\022\021\n\rPR" +
-      "IORITY_BULK\020\002*z\n\nStreamEmit\022\033\n\027STREAM_EM" +
-      "IT_UNSPECIFIED\020\000\022\034\n\030STREAM_EMIT_SUMMARY_" +
-      "ONLY\020\001\022\026\n\022STREAM_EMIT_SCORES\020\002\022\031\n\025STREAM" +
-      "_EMIT_SNAPSHOTS\020\003*f\n\007Outcome\022\027\n\023OUTCOME_" +
-      "UNSPECIFIED\020\000\022\024\n\020OUTCOME_RERANKED\020\001\022\023\n\017O" +
-      "UTCOME_PARTIAL\020\002\022\027\n\023OUTCOME_PASSTHROUGH\020" +
-      "\003*\300\001\n\nModelState\022\033\n\027MODEL_STATE_UNSPECIF" +
-      "IED\020\000\022\030\n\024MODEL_STATE_UNLOADED\020\001\022\027\n\023MODEL" +
-      "_STATE_LOADING\020\002\022\027\n\023MODEL_STATE_WARMING\020" +
-      "\003\022\026\n\022MODEL_STATE_ACTIVE\020\004\022\026\n\022MODEL_STATE" +
-      "_FAILED\020\005\022\031\n\025MODEL_STATE_UNLOADING\020\006*\216\002\n" +
-      "\013WarmupStage\022\034\n\030WARMUP_STAGE_UNSPECIFIED" +
-      "\020\000\022\030\n\024WARMUP_STAGE_RESOLVE\020\001\022\031\n\025WARMUP_S" +
-      "TAGE_DOWNLOAD\020\002\022\027\n\023WARMUP_STAGE_VERIFY\020\003" +
-      "\022\030\n\024WARMUP_STAGE_SESSION\020\004\022\027\n\023WARMUP_STA" +
-      "GE_SHAPES\020\005\022\027\n\023WARMUP_STAGE_GOLDEN\020\006\022\030\n\024" +
-      "WARMUP_STAGE_SAMPLES\020\007\022\026\n\022WARMUP_STAGE_P" +
-      "ROBE\020\010\022\025\n\021WARMUP_STAGE_DONE\020\t2\217\003\n\rRerank" +
-      "Service\022D\n\006Rerank\022\031.rerankd.v1.RerankReq" +
-      "uest\032\032.rerankd.v1.RerankResponse\"\003\220\002\001\022U\n" +
-      "\014RerankStream\022\037.rerankd.v1.RerankStreamR" +
-      "equest\032 .rerankd.v1.RerankStreamResponse" +
-      "(\0010\001\022S\n\013RerankBatch\022\036.rerankd.v1.RerankB" +
-      "atchRequest\032\037.rerankd.v1.RerankBatchResp" +
-      "onse\"\003\220\002\001\022D\n\006Status\022\031.rerankd.v1.StatusR" +
-      "equest\032\032.rerankd.v1.StatusResponse\"\003\220\002\001\022" +
-      "F\n\006Warmup\022\031.rerankd.v1.WarmupRequest\032\032.r" +
-      "erankd.v1.WarmupResponse\"\003\220\002\0020\001Ba\n\rio.re" +
-      "rankd.v1B\022RerankServiceProtoP\001Z:github.c" +
-      "om/rerankd/rerankd/clients/go/rerankd/v1" +
-      ";rerankdv1b\006proto3"
+      "\022\"\n\006limits\030\004 \001(\0132\022.rerankd.v1.Limits\022&\n\005" +
+      "queue\030\005 \001(\0132\027.rerankd.v1.QueueStatus\022\'\n\006" +
+      "models\030\006 \003(\0132\027.rerankd.v1.ModelStatus\022\025\n" +
+      "\rdefault_model\030\007 \001(\t\"\360\002\n\006Limits\022\025\n\rmax_d" +
+      "ocuments\030\001 \001(\005\022\031\n\021max_receive_bytes\030\002 \001(" +
+      "\003\022\027\n\017max_chunk_bytes\030\003 \001(\003\022\027\n\017max_query_" +
+      "bytes\030\004 \001(\003\022\032\n\022max_document_bytes\030\005 \001(\003\022" +
+      "\032\n\022max_batch_requests\030\006 \001(\005\022\037\n\027stream_wi" +
+      "ndow_documents\030\007 \001(\005\022\031\n\021max_queued_token" +
+      "s\030\010 \001(\003\0227\n\024max_request_duration\030\t \001(\0132\031." +
+      "google.protobuf.Duration\022\033\n\023max_document" +
+      "_fields\030\n \001(\005\022\032\n\022max_stream_results\030\013 \001(" +
+      "\005\022\034\n\024max_snapshot_results\030\014 \001(\005\"i\n\013Queue" +
+      "Status\022\021\n\tdocuments\030\001 \001(\003\022\016\n\006tokens\030\002 \001(" +
+      "\003\0227\n\024oldest_wait_duration\030\003 \001(\0132\031.google" +
+      ".protobuf.Duration\"\325\002\n\013ModelStatus\022\n\n\002id" +
+      "\030\001 \001(\t\022\017\n\007aliases\030\002 \003(\t\022\020\n\010revision\030\003 \001(" +
+      "\t\022%\n\005state\030\004 \001(\0162\026.rerankd.v1.ModelState" +
+      "\022\017\n\007backend\030\005 \001(\t\022\016\n\006device\030\006 \001(\t\022\020\n\010pro" +
+      "vider\030\007 \001(\t\022\021\n\tprecision\030\010 \001(\t\022-\n\tload_t" +
+      "ime\030\t \001(\0132\032.google.protobuf.Timestamp\022)\n" +
+      "\006stages\030\n \003(\0132\031.rerankd.v1.StageDuration" +
+      "\022\024\n\014error_reason\030\013 \001(\t\022\025\n\rerror_message\030" +
+      "\014 \001(\t\022\022\n\nmax_tokens\030\r \001(\005\022\017\n\007license\030\016 \001" +
+      "(\t\"d\n\rStageDuration\022&\n\005stage\030\001 \001(\0162\027.rer" +
+      "ankd.v1.WarmupStage\022+\n\010duration\030\002 \001(\0132\031." +
+      "google.protobuf.Duration\"|\n\rWarmupReques" +
+      "t\022\r\n\005model\030\001 \001(\t\022\026\n\016sample_queries\030\002 \003(\t" +
+      "\022\030\n\020sample_documents\030\003 \003(\t\022*\n\007timeout\030\004 " +
+      "\001(\0132\031.google.protobuf.Duration\"\270\001\n\016Warmu" +
+      "pResponse\022&\n\005stage\030\001 \001(\0162\027.rerankd.v1.Wa" +
+      "rmupStage\022\020\n\010progress\030\002 \001(\002\022\016\n\006detail\030\003 " +
+      "\001(\t\022\'\n\006status\030\004 \001(\0132\027.rerankd.v1.ModelSt" +
+      "atus\0223\n\020elapsed_duration\030\005 \001(\0132\031.google." +
+      "protobuf.Duration*\251\001\n\014LongDocument\022\035\n\031LO" +
+      "NG_DOCUMENT_UNSPECIFIED\020\000\022\036\n\032LONG_DOCUME" +
+      "NT_TRUNCATE_END\020\001\022 \n\034LONG_DOCUMENT_TRUNC" +
+      "ATE_START\020\002\022\036\n\032LONG_DOCUMENT_BEST_PASSAG" +
+      "E\020\003\022\030\n\024LONG_DOCUMENT_REJECT\020\004*c\n\013Failure" +
+      "Mode\022\034\n\030FAILURE_MODE_UNSPECIFIED\020\000\022\025\n\021FA" +
+      "ILURE_MODE_FAIL\020\001\022\037\n\033FAILURE_MODE_ORIGIN" +
+      "AL_ORDER\020\002*`\n\014DeadlineMode\022\035\n\031DEADLINE_M" +
+      "ODE_UNSPECIFIED\020\000\022\026\n\022DEADLINE_MODE_FAIL\020" +
+      "\001\022\031\n\025DEADLINE_MODE_PARTIAL\020\002*Q\n\010Priority" +
+      "\022\030\n\024PRIORITY_UNSPECIFIED\020\000\022\030\n\024PRIORITY_I" +
+      "NTERACTIVE\020\001\022\021\n\rPRIORITY_BULK\020\002*z\n\nStrea" +
+      "mEmit\022\033\n\027STREAM_EMIT_UNSPECIFIED\020\000\022\034\n\030ST" +
+      "REAM_EMIT_SUMMARY_ONLY\020\001\022\026\n\022STREAM_EMIT_" +
+      "SCORES\020\002\022\031\n\025STREAM_EMIT_SNAPSHOTS\020\003*f\n\007O" +
+      "utcome\022\027\n\023OUTCOME_UNSPECIFIED\020\000\022\024\n\020OUTCO" +
+      "ME_RERANKED\020\001\022\023\n\017OUTCOME_PARTIAL\020\002\022\027\n\023OU" +
+      "TCOME_PASSTHROUGH\020\003*\300\001\n\nModelState\022\033\n\027MO" +
+      "DEL_STATE_UNSPECIFIED\020\000\022\030\n\024MODEL_STATE_U" +
+      "NLOADED\020\001\022\027\n\023MODEL_STATE_LOADING\020\002\022\027\n\023MO" +
+      "DEL_STATE_WARMING\020\003\022\026\n\022MODEL_STATE_ACTIV" +
+      "E\020\004\022\026\n\022MODEL_STATE_FAILED\020\005\022\031\n\025MODEL_STA" +
+      "TE_UNLOADING\020\006*\216\002\n\013WarmupStage\022\034\n\030WARMUP" +
+      "_STAGE_UNSPECIFIED\020\000\022\030\n\024WARMUP_STAGE_RES" +
+      "OLVE\020\001\022\031\n\025WARMUP_STAGE_DOWNLOAD\020\002\022\027\n\023WAR" +
+      "MUP_STAGE_VERIFY\020\003\022\030\n\024WARMUP_STAGE_SESSI" +
+      "ON\020\004\022\027\n\023WARMUP_STAGE_SHAPES\020\005\022\027\n\023WARMUP_" +
+      "STAGE_GOLDEN\020\006\022\030\n\024WARMUP_STAGE_SAMPLES\020\007" +
+      "\022\026\n\022WARMUP_STAGE_PROBE\020\010\022\025\n\021WARMUP_STAGE" +
+      "_DONE\020\t2\217\003\n\rRerankService\022D\n\006Rerank\022\031.re" +
+      "rankd.v1.RerankRequest\032\032.rerankd.v1.Rera" +
+      "nkResponse\"\003\220\002\001\022U\n\014RerankStream\022\037.rerank" +
+      "d.v1.RerankStreamRequest\032 .rerankd.v1.Re" +
+      "rankStreamResponse(\0010\001\022S\n\013RerankBatch\022\036." +
+      "rerankd.v1.RerankBatchRequest\032\037.rerankd." +
+      "v1.RerankBatchResponse\"\003\220\002\001\022D\n\006Status\022\031." +
+      "rerankd.v1.StatusRequest\032\032.rerankd.v1.St" +
+      "atusResponse\"\003\220\002\001\022F\n\006Warmup\022\031.rerankd.v1" +
+      ".WarmupRequest\032\032.rerankd.v1.WarmupRespon" +
+      "se\"\003\220\002\0020\001Ba\n\rio.rerankd.v1B\022RerankServic" +
+      "eProtoP\001Z:github.com/rerankd/rerankd/cli" +
+      "ents/go/rerankd/v1;rerankdv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -371,7 +372,7 @@ public final class RerankServiceProto {
     internal_static_rerankd_v1_Usage_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_rerankd_v1_Usage_descriptor,
-        new java.lang.String[] { "Documents", "ScoredDocuments", "Tokens", "TruncatedDocuments", "CacheHits", "Deduplicated", "ProviderUnits", "ProviderCost", });
+        new java.lang.String[] { "Documents", "ScoredDocuments", "Tokens", "TruncatedDocuments", "CacheHits", "Deduplicated", "ProviderUnits", "ProviderCost", "ProviderUnitsEstimated", });
     internal_static_rerankd_v1_Timing_descriptor =
       getDescriptor().getMessageTypes().get(8);
     internal_static_rerankd_v1_Timing_fieldAccessorTable = new
@@ -407,7 +408,7 @@ public final class RerankServiceProto {
     internal_static_rerankd_v1_ScoreChunk_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_rerankd_v1_ScoreChunk_descriptor,
-        new java.lang.String[] { "Index", "Score", "Logit", "DroppedTokens", "Passages", "Model", });
+        new java.lang.String[] { "Index", "Score", "Logit", "DroppedTokens", "Passages", "Model", "UnscoredIndex", });
     internal_static_rerankd_v1_Snapshot_descriptor =
       getDescriptor().getMessageTypes().get(14);
     internal_static_rerankd_v1_Snapshot_fieldAccessorTable = new

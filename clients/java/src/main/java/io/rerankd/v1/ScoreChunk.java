@@ -28,6 +28,7 @@ private static final long serialVersionUID = 0L;
     logit_ = emptyFloatList();
     droppedTokens_ = emptyIntList();
     passages_ = java.util.Collections.emptyList();
+    unscoredIndex_ = emptyIntList();
   }
 
   @java.lang.Override
@@ -372,6 +373,60 @@ private static final long serialVersionUID = 0L;
     return model_ == null ? io.rerankd.v1.ModelRef.getDefaultInstance() : model_;
   }
 
+  public static final int UNSCORED_INDEX_FIELD_NUMBER = 7;
+  @SuppressWarnings("serial")
+  private com.google.protobuf.Internal.IntList unscoredIndex_ =
+      emptyIntList();
+  /**
+   * <pre>
+   * Positions of documents that this stream will not score: those beyond max_scored_documents, and all
+   * that are left once the answer is to be PASSTHROUGH. They have no place in the arrays above. A caller
+   * that limits how many documents it has under way counts them as answered.
+   *
+   * Since 0.3.
+   * </pre>
+   *
+   * <code>repeated int32 unscored_index = 7;</code>
+   * @return A list containing the unscoredIndex.
+   */
+  @java.lang.Override
+  public java.util.List<java.lang.Integer>
+      getUnscoredIndexList() {
+    return unscoredIndex_;
+  }
+  /**
+   * <pre>
+   * Positions of documents that this stream will not score: those beyond max_scored_documents, and all
+   * that are left once the answer is to be PASSTHROUGH. They have no place in the arrays above. A caller
+   * that limits how many documents it has under way counts them as answered.
+   *
+   * Since 0.3.
+   * </pre>
+   *
+   * <code>repeated int32 unscored_index = 7;</code>
+   * @return The count of unscoredIndex.
+   */
+  public int getUnscoredIndexCount() {
+    return unscoredIndex_.size();
+  }
+  /**
+   * <pre>
+   * Positions of documents that this stream will not score: those beyond max_scored_documents, and all
+   * that are left once the answer is to be PASSTHROUGH. They have no place in the arrays above. A caller
+   * that limits how many documents it has under way counts them as answered.
+   *
+   * Since 0.3.
+   * </pre>
+   *
+   * <code>repeated int32 unscored_index = 7;</code>
+   * @param index The index of the element to return.
+   * @return The unscoredIndex at the given index.
+   */
+  public int getUnscoredIndex(int index) {
+    return unscoredIndex_.getInt(index);
+  }
+  private int unscoredIndexMemoizedSerializedSize = -1;
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -420,6 +475,13 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000001) != 0)) {
       output.writeMessage(6, getModel());
+    }
+    if (getUnscoredIndexList().size() > 0) {
+      output.writeUInt32NoTag(58);
+      output.writeUInt32NoTag(unscoredIndexMemoizedSerializedSize);
+    }
+    for (int i = 0; i < unscoredIndex_.size(); i++) {
+      output.writeInt32NoTag(unscoredIndex_.getInt(i));
     }
     getUnknownFields().writeTo(output);
   }
@@ -488,6 +550,20 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(6, getModel());
     }
+    {
+      int dataSize = 0;
+      for (int i = 0; i < unscoredIndex_.size(); i++) {
+        dataSize += com.google.protobuf.CodedOutputStream
+          .computeInt32SizeNoTag(unscoredIndex_.getInt(i));
+      }
+      size += dataSize;
+      if (!getUnscoredIndexList().isEmpty()) {
+        size += 1;
+        size += com.google.protobuf.CodedOutputStream
+            .computeInt32SizeNoTag(dataSize);
+      }
+      unscoredIndexMemoizedSerializedSize = dataSize;
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -518,6 +594,8 @@ private static final long serialVersionUID = 0L;
       if (!getModel()
           .equals(other.getModel())) return false;
     }
+    if (!getUnscoredIndexList()
+        .equals(other.getUnscoredIndexList())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -552,6 +630,10 @@ private static final long serialVersionUID = 0L;
     if (hasModel()) {
       hash = (37 * hash) + MODEL_FIELD_NUMBER;
       hash = (53 * hash) + getModel().hashCode();
+    }
+    if (getUnscoredIndexCount() > 0) {
+      hash = (37 * hash) + UNSCORED_INDEX_FIELD_NUMBER;
+      hash = (53 * hash) + getUnscoredIndexList().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -713,6 +795,7 @@ private static final long serialVersionUID = 0L;
         modelBuilder_.dispose();
         modelBuilder_ = null;
       }
+      unscoredIndex_ = emptyIntList();
       return this;
     }
 
@@ -781,6 +864,10 @@ private static final long serialVersionUID = 0L;
             ? model_
             : modelBuilder_.build();
         to_bitField0_ |= 0x00000001;
+      }
+      if (((from_bitField0_ & 0x00000040) != 0)) {
+        unscoredIndex_.makeImmutable();
+        result.unscoredIndex_ = unscoredIndex_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -902,6 +989,17 @@ private static final long serialVersionUID = 0L;
       if (other.hasModel()) {
         mergeModel(other.getModel());
       }
+      if (!other.unscoredIndex_.isEmpty()) {
+        if (unscoredIndex_.isEmpty()) {
+          unscoredIndex_ = other.unscoredIndex_;
+          unscoredIndex_.makeImmutable();
+          bitField0_ |= 0x00000040;
+        } else {
+          ensureUnscoredIndexIsMutable();
+          unscoredIndex_.addAll(other.unscoredIndex_);
+        }
+        onChanged();
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -1014,6 +1112,22 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000020;
               break;
             } // case 50
+            case 56: {
+              int v = input.readInt32();
+              ensureUnscoredIndexIsMutable();
+              unscoredIndex_.addInt(v);
+              break;
+            } // case 56
+            case 58: {
+              int length = input.readRawVarint32();
+              int limit = input.pushLimit(length);
+              ensureUnscoredIndexIsMutable();
+              while (input.getBytesUntilLimit() > 0) {
+                unscoredIndex_.addInt(input.readInt32());
+              }
+              input.popLimit(limit);
+              break;
+            } // case 58
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2109,6 +2223,146 @@ private static final long serialVersionUID = 0L;
         model_ = null;
       }
       return modelBuilder_;
+    }
+
+    private com.google.protobuf.Internal.IntList unscoredIndex_ = emptyIntList();
+    private void ensureUnscoredIndexIsMutable() {
+      if (!unscoredIndex_.isModifiable()) {
+        unscoredIndex_ = makeMutableCopy(unscoredIndex_);
+      }
+      bitField0_ |= 0x00000040;
+    }
+    /**
+     * <pre>
+     * Positions of documents that this stream will not score: those beyond max_scored_documents, and all
+     * that are left once the answer is to be PASSTHROUGH. They have no place in the arrays above. A caller
+     * that limits how many documents it has under way counts them as answered.
+     *
+     * Since 0.3.
+     * </pre>
+     *
+     * <code>repeated int32 unscored_index = 7;</code>
+     * @return A list containing the unscoredIndex.
+     */
+    public java.util.List<java.lang.Integer>
+        getUnscoredIndexList() {
+      unscoredIndex_.makeImmutable();
+      return unscoredIndex_;
+    }
+    /**
+     * <pre>
+     * Positions of documents that this stream will not score: those beyond max_scored_documents, and all
+     * that are left once the answer is to be PASSTHROUGH. They have no place in the arrays above. A caller
+     * that limits how many documents it has under way counts them as answered.
+     *
+     * Since 0.3.
+     * </pre>
+     *
+     * <code>repeated int32 unscored_index = 7;</code>
+     * @return The count of unscoredIndex.
+     */
+    public int getUnscoredIndexCount() {
+      return unscoredIndex_.size();
+    }
+    /**
+     * <pre>
+     * Positions of documents that this stream will not score: those beyond max_scored_documents, and all
+     * that are left once the answer is to be PASSTHROUGH. They have no place in the arrays above. A caller
+     * that limits how many documents it has under way counts them as answered.
+     *
+     * Since 0.3.
+     * </pre>
+     *
+     * <code>repeated int32 unscored_index = 7;</code>
+     * @param index The index of the element to return.
+     * @return The unscoredIndex at the given index.
+     */
+    public int getUnscoredIndex(int index) {
+      return unscoredIndex_.getInt(index);
+    }
+    /**
+     * <pre>
+     * Positions of documents that this stream will not score: those beyond max_scored_documents, and all
+     * that are left once the answer is to be PASSTHROUGH. They have no place in the arrays above. A caller
+     * that limits how many documents it has under way counts them as answered.
+     *
+     * Since 0.3.
+     * </pre>
+     *
+     * <code>repeated int32 unscored_index = 7;</code>
+     * @param index The index to set the value at.
+     * @param value The unscoredIndex to set.
+     * @return This builder for chaining.
+     */
+    public Builder setUnscoredIndex(
+        int index, int value) {
+
+      ensureUnscoredIndexIsMutable();
+      unscoredIndex_.setInt(index, value);
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Positions of documents that this stream will not score: those beyond max_scored_documents, and all
+     * that are left once the answer is to be PASSTHROUGH. They have no place in the arrays above. A caller
+     * that limits how many documents it has under way counts them as answered.
+     *
+     * Since 0.3.
+     * </pre>
+     *
+     * <code>repeated int32 unscored_index = 7;</code>
+     * @param value The unscoredIndex to add.
+     * @return This builder for chaining.
+     */
+    public Builder addUnscoredIndex(int value) {
+
+      ensureUnscoredIndexIsMutable();
+      unscoredIndex_.addInt(value);
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Positions of documents that this stream will not score: those beyond max_scored_documents, and all
+     * that are left once the answer is to be PASSTHROUGH. They have no place in the arrays above. A caller
+     * that limits how many documents it has under way counts them as answered.
+     *
+     * Since 0.3.
+     * </pre>
+     *
+     * <code>repeated int32 unscored_index = 7;</code>
+     * @param values The unscoredIndex to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllUnscoredIndex(
+        java.lang.Iterable<? extends java.lang.Integer> values) {
+      ensureUnscoredIndexIsMutable();
+      com.google.protobuf.AbstractMessageLite.Builder.addAll(
+          values, unscoredIndex_);
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Positions of documents that this stream will not score: those beyond max_scored_documents, and all
+     * that are left once the answer is to be PASSTHROUGH. They have no place in the arrays above. A caller
+     * that limits how many documents it has under way counts them as answered.
+     *
+     * Since 0.3.
+     * </pre>
+     *
+     * <code>repeated int32 unscored_index = 7;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearUnscoredIndex() {
+      unscoredIndex_ = emptyIntList();
+      bitField0_ = (bitField0_ & ~0x00000040);
+      onChanged();
+      return this;
     }
     @java.lang.Override
     public final Builder setUnknownFields(

@@ -248,4 +248,45 @@ public interface ScoreChunkOrBuilder extends
    * <code>.rerankd.v1.ModelRef model = 6;</code>
    */
   io.rerankd.v1.ModelRefOrBuilder getModelOrBuilder();
+
+  /**
+   * <pre>
+   * Positions of documents that this stream will not score: those beyond max_scored_documents, and all
+   * that are left once the answer is to be PASSTHROUGH. They have no place in the arrays above. A caller
+   * that limits how many documents it has under way counts them as answered.
+   *
+   * Since 0.3.
+   * </pre>
+   *
+   * <code>repeated int32 unscored_index = 7;</code>
+   * @return A list containing the unscoredIndex.
+   */
+  java.util.List<java.lang.Integer> getUnscoredIndexList();
+  /**
+   * <pre>
+   * Positions of documents that this stream will not score: those beyond max_scored_documents, and all
+   * that are left once the answer is to be PASSTHROUGH. They have no place in the arrays above. A caller
+   * that limits how many documents it has under way counts them as answered.
+   *
+   * Since 0.3.
+   * </pre>
+   *
+   * <code>repeated int32 unscored_index = 7;</code>
+   * @return The count of unscoredIndex.
+   */
+  int getUnscoredIndexCount();
+  /**
+   * <pre>
+   * Positions of documents that this stream will not score: those beyond max_scored_documents, and all
+   * that are left once the answer is to be PASSTHROUGH. They have no place in the arrays above. A caller
+   * that limits how many documents it has under way counts them as answered.
+   *
+   * Since 0.3.
+   * </pre>
+   *
+   * <code>repeated int32 unscored_index = 7;</code>
+   * @param index The index of the element to return.
+   * @return The unscoredIndex at the given index.
+   */
+  int getUnscoredIndex(int index);
 }

@@ -182,6 +182,24 @@ private static final long serialVersionUID = 0L;
     return providerCost_;
   }
 
+  public static final int PROVIDER_UNITS_ESTIMATED_FIELD_NUMBER = 9;
+  private boolean providerUnitsEstimated_ = false;
+  /**
+   * <pre>
+   * Whether provider_units is the server's estimate because the provider's answer did not tell. The cost
+   * is then an estimate too.
+   *
+   * Since 0.3.
+   * </pre>
+   *
+   * <code>bool provider_units_estimated = 9;</code>
+   * @return The providerUnitsEstimated.
+   */
+  @java.lang.Override
+  public boolean getProviderUnitsEstimated() {
+    return providerUnitsEstimated_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -219,6 +237,9 @@ private static final long serialVersionUID = 0L;
     }
     if (java.lang.Double.doubleToRawLongBits(providerCost_) != 0) {
       output.writeDouble(8, providerCost_);
+    }
+    if (providerUnitsEstimated_ != false) {
+      output.writeBool(9, providerUnitsEstimated_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -261,6 +282,10 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeDoubleSize(8, providerCost_);
     }
+    if (providerUnitsEstimated_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(9, providerUnitsEstimated_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -293,6 +318,8 @@ private static final long serialVersionUID = 0L;
     if (java.lang.Double.doubleToLongBits(getProviderCost())
         != java.lang.Double.doubleToLongBits(
             other.getProviderCost())) return false;
+    if (getProviderUnitsEstimated()
+        != other.getProviderUnitsEstimated()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -323,6 +350,9 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + PROVIDER_COST_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
         java.lang.Double.doubleToLongBits(getProviderCost()));
+    hash = (37 * hash) + PROVIDER_UNITS_ESTIMATED_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getProviderUnitsEstimated());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -466,6 +496,7 @@ private static final long serialVersionUID = 0L;
       deduplicated_ = 0;
       providerUnits_ = 0L;
       providerCost_ = 0D;
+      providerUnitsEstimated_ = false;
       return this;
     }
 
@@ -522,6 +553,9 @@ private static final long serialVersionUID = 0L;
       }
       if (((from_bitField0_ & 0x00000080) != 0)) {
         result.providerCost_ = providerCost_;
+      }
+      if (((from_bitField0_ & 0x00000100) != 0)) {
+        result.providerUnitsEstimated_ = providerUnitsEstimated_;
       }
     }
 
@@ -593,6 +627,9 @@ private static final long serialVersionUID = 0L;
       if (other.getProviderCost() != 0D) {
         setProviderCost(other.getProviderCost());
       }
+      if (other.getProviderUnitsEstimated() != false) {
+        setProviderUnitsEstimated(other.getProviderUnitsEstimated());
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -659,6 +696,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000080;
               break;
             } // case 65
+            case 72: {
+              providerUnitsEstimated_ = input.readBool();
+              bitField0_ |= 0x00000100;
+              break;
+            } // case 72
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1081,6 +1123,59 @@ private static final long serialVersionUID = 0L;
     public Builder clearProviderCost() {
       bitField0_ = (bitField0_ & ~0x00000080);
       providerCost_ = 0D;
+      onChanged();
+      return this;
+    }
+
+    private boolean providerUnitsEstimated_ ;
+    /**
+     * <pre>
+     * Whether provider_units is the server's estimate because the provider's answer did not tell. The cost
+     * is then an estimate too.
+     *
+     * Since 0.3.
+     * </pre>
+     *
+     * <code>bool provider_units_estimated = 9;</code>
+     * @return The providerUnitsEstimated.
+     */
+    @java.lang.Override
+    public boolean getProviderUnitsEstimated() {
+      return providerUnitsEstimated_;
+    }
+    /**
+     * <pre>
+     * Whether provider_units is the server's estimate because the provider's answer did not tell. The cost
+     * is then an estimate too.
+     *
+     * Since 0.3.
+     * </pre>
+     *
+     * <code>bool provider_units_estimated = 9;</code>
+     * @param value The providerUnitsEstimated to set.
+     * @return This builder for chaining.
+     */
+    public Builder setProviderUnitsEstimated(boolean value) {
+
+      providerUnitsEstimated_ = value;
+      bitField0_ |= 0x00000100;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Whether provider_units is the server's estimate because the provider's answer did not tell. The cost
+     * is then an estimate too.
+     *
+     * Since 0.3.
+     * </pre>
+     *
+     * <code>bool provider_units_estimated = 9;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearProviderUnitsEstimated() {
+      bitField0_ = (bitField0_ & ~0x00000100);
+      providerUnitsEstimated_ = false;
       onChanged();
       return this;
     }

@@ -106,4 +106,17 @@ public interface UsageOrBuilder extends
    * @return The providerCost.
    */
   double getProviderCost();
+
+  /**
+   * <pre>
+   * Whether provider_units is the server's estimate because the provider's answer did not tell. The cost
+   * is then an estimate too.
+   *
+   * Since 0.3.
+   * </pre>
+   *
+   * <code>bool provider_units_estimated = 9;</code>
+   * @return The providerUnitsEstimated.
+   */
+  boolean getProviderUnitsEstimated();
 }
