@@ -1,8 +1,12 @@
-"""The port between the core and whatever scores pairs.
+"""The two ports between the core and whatever scores.
 
-A backend is loaded, warm and immutable by the time the core sees it. The core calls `encode` from
-a few threads at once and `score` from exactly one thread for each lane in `description.lanes`;
-neither is ever called on the event loop.
+`Backend` is a model in this process: the core tokenizes, packs the pairs of many requests into
+micro-batches and scores them. A backend is loaded, warm and immutable by the time the core sees it. The
+core calls `encode` from a few threads at once and `score` from exactly one thread for each lane in
+`description.lanes`; neither is ever called on the event loop.
+
+`TextBackend` is handed a query with texts and answers with scores, however it comes by them: a provider,
+another server, or somebody's code. It lives on the event loop.
 """
 
 from __future__ import annotations
@@ -41,6 +45,12 @@ class BackendDescription:
     """How many threads may call `score` at once."""
     license: str = ""
     supports_instruction: bool = False
+    long_documents: tuple[LongDocument, ...] = tuple(LongDocument)
+    """What it can do with documents that are longer than it reads."""
+    supports_max_tokens: bool = True
+    """Whether a request may say how much of a document is read."""
+    is_cloud: bool = False
+    """Whether a provider bills what is scored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +88,87 @@ class EncodedQuery(Protocol):
     @property
     def tokens(self) -> int:
         """Length without special tokens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextBackendTraits:
+    """What the core has to know to hand out work to a `TextBackend`."""
+
+    max_concurrency: int = 8
+    """Calls of `score` under way at once; more wait in the core."""
+    chunk_documents: int = 128
+    """Documents of a stream that are handed over in one call. The documents of a unary request always are."""
+    comparable: bool = True
+    """Whether a score says the same whatever other documents are in the call (a pointwise model). Without
+    it a stream, whose documents come in several calls, is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextCall:
+    """Work for a `TextBackend`."""
+
+    query: str
+    texts: Sequence[str]
+    """At least one; no two are equal."""
+    timeout_seconds: float
+    """What is left of the caller's deadline and the server's bound; the core gives up after it."""
+    raw_scores: bool = False
+    """Whether the caller wants logits, where the backend has a choice."""
+    instruction: str = ""
+    long_document: LongDocument = LongDocument.TRUNCATE_END
+    max_tokens_per_document: int = 0
+    """0 = as many as the model reads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextScores:
+    """What a `TextBackend` answers."""
+
+    scores: Sequence[float]
+    """One for each text, in the order of the texts, higher is better; passed on as they are."""
+    tokens: int = 0
+    """What the provider says that it read; 0 = it does not say."""
+    units: int = 0
+    """What the provider bills, as it counts; 0 = nothing, or not known."""
+    units_estimated: bool = False
+    """Whether `units` is a guess because the answer did not tell."""
+    cost_usd: float = 0.0
+    """Price of `units`; 0 = nothing, or not known."""
+    dropped_tokens: Sequence[int] = ()
+    """Tokens that were not read of each text; empty = not told."""
+    passages: Sequence[tuple[int, int]] = ()
+    """Best passage of each text, in code points, end exclusive; empty unless asked for."""
+
+
+class TextBackend(Protocol):
+    """Scores texts on the event loop, without ever blocking it."""
+
+    @property
+    def description(self) -> BackendDescription:
+        """What this model is. Fields that only a local model has are empty or 0."""
+
+    @property
+    def traits(self) -> TextBackendTraits:
+        """How it wants its work."""
+
+    async def start(self, report: ProgressReporter) -> None:
+        """Makes ready to score: called once, before anything else.
+
+        Raises:
+            ModelFailedError: It cannot score as it is configured.
+            ProviderUnavailableError: It cannot now.
+        """
+
+    async def score(self, call: TextCall) -> TextScores:
+        """Scores of the texts. At most `traits.max_concurrency` calls at once; may be cancelled.
+
+        Raises:
+            RerankdError: Told to the caller as it is; anything else that is raised becomes
+                BACKEND_FAILED, with the cause in the log.
+        """
+
+    async def close(self) -> None:
+        """Frees what it holds. No other method is called afterwards."""
 
 
 class Backend(Protocol):

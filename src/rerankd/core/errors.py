@@ -11,6 +11,7 @@ RerankdError
 ├── OverloadedError
 ├── DrainingError
 ├── QuotaExceededError
+├── ProviderUnavailableError
 ├── UnauthenticatedError
 ├── ForbiddenError
 ├── DeadlineExceededError
@@ -137,6 +138,12 @@ class QuotaExceededError(RerankdError):
     spec = _spec("QUOTA_EXCEEDED", "RESOURCE_EXHAUSTED", 429, retryable=True)
 
 
+class ProviderUnavailableError(RerankdError):
+    """What scores for this model is elsewhere and cannot be reached, or is left alone for a while."""
+
+    spec = _spec("PROVIDER_UNAVAILABLE", "UNAVAILABLE", 503, retryable=True)
+
+
 class UnauthenticatedError(RerankdError):
     """No key, or one that is not known."""
 
@@ -190,6 +197,7 @@ ERROR_CLASSES: tuple[type[RerankdError], ...] = (
     OverloadedError,
     DrainingError,
     QuotaExceededError,
+    ProviderUnavailableError,
     UnauthenticatedError,
     ForbiddenError,
     DeadlineExceededError,

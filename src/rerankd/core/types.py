@@ -98,7 +98,8 @@ class Options:
     long_document: LongDocument = LongDocument.TRUNCATE_END
     max_scored_documents: int = 0
     original_score_weight: float = 0.0
-    on_failure: FailureMode = FailureMode.FAIL
+    on_failure: FailureMode | None = None
+    """None: what the server is configured to do."""
     on_deadline: DeadlineMode = DeadlineMode.FAIL
     priority: Priority | None = None
     """None: INTERACTIVE for a unary call, BULK for a stream."""
@@ -162,6 +163,7 @@ class Usage:
     deduplicated: int = 0
     provider_units: int = 0
     provider_cost: float = 0.0
+    provider_units_estimated: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
