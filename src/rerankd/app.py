@@ -8,16 +8,14 @@ import logging
 import signal
 import time
 from collections.abc import Coroutine, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from rerankd.assembly import StartupError, build_engine
 from rerankd.config import Config
 from rerankd.core.engine import Engine, Request
 from rerankd.core.errors import RerankdError
-from rerankd.core.limits import Limits
-from rerankd.core.registry import Loader, ModelCatalogue, ModelReport, Registry
-from rerankd.core.score_cache import ScoreCache
+from rerankd.core.registry import ModelReport
 from rerankd.core.warmup import Warmup, WarmupRequest, read_samples
 from rerankd.grpc_api.health import SERVICE, HealthService
 from rerankd.grpc_api.probe import GrpcProbe
@@ -26,44 +24,10 @@ from rerankd.grpc_api.service import RerankService
 from rerankd.telemetry import logs
 
 if TYPE_CHECKING:
-    from rerankd.artifacts.store import ArtifactStore
-    from rerankd.backends.base import Backend, ProgressReporter
     from rerankd.http_api.routes import ServingState
     from rerankd.http_api.server import HttpServer
 
 logger = logging.getLogger(__name__)
-
-
-class StartupError(Exception):
-    """The server cannot serve; the message is for the operator."""
-
-
-def build_engine(
-    config: Config, *, catalogue: ModelCatalogue | None = None, loader: Loader | None = None
-) -> Engine:
-    """The engine that a configuration describes.
-
-    `catalogue` and `loader` stand in for the configured models, for tests and embedders.
-    """
-    limits = Limits(**config.limits.model_dump())
-    cache = ScoreCache(config.cache.max_mib * 1024 * 1024) if config.cache.max_mib else None
-    registry = build_registry(config, catalogue=catalogue, loader=loader)
-    return Engine(registry, limits, score_cache=cache)
-
-
-def build_registry(
-    config: Config, *, catalogue: ModelCatalogue | None = None, loader: Loader | None = None
-) -> Registry:
-    """The registry of the configured models; nothing is loaded yet."""
-    if catalogue is None or loader is None:
-        store = build_store(config)
-        catalogue, loader = catalogue or store, loader or _onnx_loader(config, store)
-    return Registry(
-        catalogue,
-        loader,
-        max_queued_tokens=config.limits.max_queued_tokens,
-        load_on_request=config.warmup.mode != "none",
-    )
 
 
 class Application:
@@ -325,59 +289,3 @@ def _grpc_settings(config: Config) -> GrpcSettings:
         max_connection_age_grace_seconds=config.server.max_connection_age_grace_seconds,
         min_client_ping_seconds=config.server.min_client_ping_seconds,
     )
-
-
-def build_store(config: Config) -> ArtifactStore:
-    """The models that a configuration offers.
-
-    Raises:
-        StartupError: What it says of models contradicts itself.
-    """
-    from rerankd.artifacts.settings import ArtifactSettings
-    from rerankd.artifacts.store import ArtifactStore
-
-    models = config.models
-    default, local = config.model, dict(models.local)
-    directory = Path(default).expanduser()
-    # Only configuration may name a directory: requests see the name of its last part.
-    if default not in local and (directory.is_absolute() or default.startswith((".", "~"))):
-        default = directory.resolve().name
-        local.setdefault(default, directory)
-    try:
-        return ArtifactStore(
-            ArtifactSettings(
-                cache_dir=models.cache_dir,
-                offline=models.offline,
-                default_model=default,
-                # What the operator names to be warmed may be requested as well.
-                allow=(*models.allow, *config.warmup.models),
-                aliases=models.aliases,
-                local=local,
-                precision=models.precision,
-                precisions=models.precisions,
-                revisions=models.revisions,
-                hub_token=models.hub_token.get_secret_value() if models.hub_token else None,
-            )
-        )
-    except (ValueError, RerankdError) as error:
-        raise StartupError(f"models: {error}") from error
-
-
-def _onnx_loader(config: Config, store: ArtifactStore) -> Loader:
-    def load(model_id: str, report: ProgressReporter) -> Backend:
-        # Imported in the loading thread: the runtime takes longer to import than the doors to open.
-        from rerankd.backends.onnx import OnnxSettings, Precision, Provider, load
-
-        settings = OnnxSettings(
-            provider=Provider(config.onnx.provider),
-            device_id=config.onnx.device_id,
-            threads=config.onnx.threads,
-            lanes=config.onnx.lanes,
-            batch_tokens=config.onnx.batch_tokens,
-            max_tokens=config.onnx.max_tokens,
-            precision=Precision(config.onnx.precision),
-            cache_dir=config.models.cache_dir / "rerankd" / "graphs",
-        )
-        return load(store.fetch(model_id, report), settings, report)
-
-    return load

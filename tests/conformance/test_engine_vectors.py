@@ -10,14 +10,14 @@ import pytest_asyncio
 from google.protobuf import json_format
 from vectors import Answer, Failed, check, check_events, each, kind_of, request_of
 
-from rerankd.app import build_engine
+from rerankd.assembly import build_engine
 from rerankd.config import Config
 from rerankd.core.engine import Engine
 from rerankd.core.errors import RerankdError
 from rerankd.core.stream_events import Scores
 from rerankd.core.types import Ranking
-from rerankd.grpc_api import convert
-from rerankd.grpc_api.stream_input import chunks_of, start_of
+from rerankd.messages import convert
+from rerankd.messages.stream_input import chunks_of, start_of
 from rerankd.v1 import rerank_service_pb2 as pb
 
 # An engine belongs to the event loop that first used it.

@@ -14,6 +14,7 @@ from support.statuses import Failure, failure_of
 
 from rerankd.core.engine import ANYONE, Engine, Request
 from rerankd.core.errors import ERROR_CLASSES, RerankdError
+from rerankd.core.reranking import RerankingPolicy
 from rerankd.core.stream_events import Chunk, StreamEvent, StreamRequest
 from rerankd.core.types import Caller, Ranking
 from rerankd.v1 import rerank_service_pb2 as pb
@@ -27,7 +28,7 @@ class FaultyEngine(Engine):
 
     fault: Exception
 
-    async def rerank(self, request: Request, caller: Caller = ANYONE) -> Ranking:
+    async def _rerank(self, request: Request, caller: Caller, policy: RerankingPolicy) -> Ranking:
         raise self.fault
 
     async def rerank_stream(

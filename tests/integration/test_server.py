@@ -24,7 +24,8 @@ from support.servers import FakeServer, ServerProcess, channel_to, fake_config, 
 from support.statuses import failure_of
 
 import rerankd
-from rerankd.app import Application, StartupError, build_engine
+from rerankd.app import Application
+from rerankd.assembly import StartupError, build_engine
 from rerankd.core.errors import ModelFailedError
 from rerankd.v1 import rerank_service_pb2 as pb
 from rerankd.v1.rerank_service_pb2_grpc import RerankServiceStub

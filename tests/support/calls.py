@@ -13,7 +13,7 @@ from typing import Any
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from rerankd.app import build_engine
+from rerankd.assembly import build_engine
 from rerankd.backends.base import ProgressReporter
 from rerankd.core.engine import ANYONE, Engine
 from rerankd.core.stream_events import Chunk, StreamEvent, StreamRequest

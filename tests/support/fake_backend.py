@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rerankd.backends.base import BackendDescription, EncodeOptions, Float32Array, ProgressReporter
+from rerankd.backends.base import (
+    BackendDescription,
+    EncodeOptions,
+    Float32Array,
+    NoBackend,
+    ProgressReporter,
+)
+from rerankd.backends.passthrough import NONE, PassthroughModels
 from rerankd.core.errors import DocumentTooLongError, InvalidRequestError, ModelNotFoundError
 from rerankd.core.types import LongDocument, WarmupStage
 
@@ -145,7 +152,7 @@ class FakeBackend:
 
 
 class FakeCatalogue:
-    """`default` and `test/*` exist; anything else may not be loaded."""
+    """`default`, `none` and `test/*` exist; anything else may not be loaded."""
 
     def __init__(self, default: str = "test/fake") -> None:
         self._default = default
@@ -153,6 +160,8 @@ class FakeCatalogue:
     def canonical(self, name: str) -> str:
         if name in ("", "default"):
             return self._default
+        if name == NONE:
+            return NONE
         if not name.startswith("test/"):
             raise ModelNotFoundError(f"model {name!r} is not allowed here", metadata={"model": name})
         return name
@@ -161,10 +170,12 @@ class FakeCatalogue:
         return ("default",) if model_id == self._default else ()
 
 
-def fake_loader(backend: FakeBackend) -> Callable[[str, ProgressReporter], FakeBackend]:
-    """A loader that reports its stages and gives `backend` for every id."""
+def fake_loader(backend: FakeBackend) -> Callable[[str, ProgressReporter], FakeBackend | NoBackend]:
+    """A loader that reports its stages and gives `backend` for every id but `none`."""
 
-    def load(model_id: str, report: ProgressReporter) -> FakeBackend:
+    def load(model_id: str, report: ProgressReporter) -> FakeBackend | NoBackend:
+        if model_id == NONE:
+            return PassthroughModels().load(model_id, report)
         for stage in (WarmupStage.RESOLVE, WarmupStage.VERIFY, WarmupStage.SESSION, WarmupStage.GOLDEN):
             report(stage, 1.0, stage.value)
         return backend

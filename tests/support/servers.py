@@ -19,7 +19,8 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from rerankd.app import Application, build_engine
+from rerankd.app import Application
+from rerankd.assembly import build_engine
 from rerankd.config import Config
 from rerankd.core.engine import Engine
 from rerankd.v1.rerank_service_pb2_grpc import RerankServiceStub

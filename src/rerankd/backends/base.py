@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -140,6 +140,7 @@ class TextScores:
     """Best passage of each text, in code points, end exclusive; empty unless asked for."""
 
 
+@runtime_checkable
 class TextBackend(Protocol):
     """Scores texts on the event loop, without ever blocking it."""
 
@@ -169,6 +170,13 @@ class TextBackend(Protocol):
 
     async def close(self) -> None:
         """Frees what it holds. No other method is called afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoBackend:
+    """What stands for the model that scores nothing and leaves every order as it is."""
+
+    description: BackendDescription
 
 
 class Backend(Protocol):
@@ -204,3 +212,7 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Frees the model. No other method is called afterwards."""
+
+
+AnyBackend = Backend | TextBackend | NoBackend
+"""What a load gives."""

@@ -36,8 +36,8 @@ def rerank_in_process(
         rerankd.core.errors.RerankdError: The model cannot be loaded, or the request is refused.
     """
     with server_packages():
-        from rerankd.app import build_engine
-        from rerankd.grpc_api import convert
+        from rerankd.assembly import build_engine
+        from rerankd.messages import convert
 
     async def run() -> RerankResponse:
         with usable_models():
@@ -72,7 +72,7 @@ async def _rank(
     from rerankd.core.engine import Request
     from rerankd.core.stream_events import StreamRequest
     from rerankd.core.types import Caller, Ranking
-    from rerankd.grpc_api import convert
+    from rerankd.messages import convert
 
     caller = Caller(client="cli", deadline=deadline)
     first = list(itertools.islice(documents, engine.limits.max_documents + 1))
@@ -91,7 +91,7 @@ async def _rank(
 
 async def _chunks(documents: Iterator[Document]) -> AsyncIterator[Chunk]:
     from rerankd.core.stream_events import Chunk
-    from rerankd.grpc_api import convert
+    from rerankd.messages import convert
 
     count = 0
     while messages := list(itertools.islice(documents, CHUNK_DOCUMENTS)):

@@ -85,7 +85,7 @@ def verify(*, model: str, config_file: Path | None, settings: tuple[str, ...], a
 def _store(settings: tuple[str, ...], config_file: Path | None) -> ArtifactStore:
     config = load_config({}, settings, config_file)
     with server_packages():
-        from rerankd.app import build_store
+        from rerankd.assembly import build_store
     with usable_models():
         return build_store(config)
 

@@ -59,7 +59,7 @@ def load_config(flags: Mapping[str, object], settings: tuple[str, ...], config_f
 @contextmanager
 def usable_models() -> Iterator[None]:
     """Turns what the configuration says wrongly about models into a Failure."""
-    from rerankd.app import StartupError
+    from rerankd.assembly import StartupError
 
     try:
         yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from rerankd.backends.base import Backend, ProgressReporter, TextBackend
+from rerankd.backends.base import AnyBackend, ProgressReporter
 
 
 class ModelSource(Protocol):
@@ -24,7 +24,7 @@ class ModelSource(Protocol):
     def names(self) -> Sequence[str]:
         """Ids of the models that can be told beforehand, for Status and lists of models."""
 
-    def load(self, model_id: str, report: ProgressReporter) -> Backend | TextBackend:
+    def load(self, model_id: str, report: ProgressReporter) -> AnyBackend:
         """A model by the id that `find` gave. Blocks; runs in a thread of its own.
 
         Raises:
@@ -61,14 +61,14 @@ class Catalogue:
         """Ids of the models that can be told beforehand."""
         return list(dict.fromkeys(name for source in self._sources for name in source.names()))
 
-    def load(self, model_id: str, report: ProgressReporter) -> Backend | TextBackend:
+    def load(self, model_id: str, report: ProgressReporter) -> AnyBackend:
         """Loads a canonical id; blocks."""
         source, found = self._find(model_id)
         return source.load(found, report)
 
     def _find(self, name: str) -> tuple[ModelSource, str]:
         wanted = self._target(name or self.default)
-        for source in self._sources[:-1]:
+        for source in self._sources[:-1] if wanted else ():
             found = source.find(wanted)
             if found is not None:
                 return source, found

@@ -10,7 +10,7 @@ from typing import Protocol, overload
 
 import numpy as np
 
-from rerankd.core.ranking import final_ranking, score_of
+from rerankd.core.ranking import final_ranking
 from rerankd.core.types import Options, Passage, Result
 
 
@@ -75,7 +75,7 @@ class TopResults:
 
 
 class AllResults:
-    """Every result in about 50 bytes plus its id; documents are not kept.
+    """Every result in about 60 bytes plus its id; documents are not kept.
 
     Beyond `capacity` the worst of what is remembered makes room.
     """
@@ -99,16 +99,9 @@ class AllResults:
         order = self._order()[: self._capacity]
         least = self._options.min_score
         if least is not None:
-            logits = np.frombuffer(self._columns.logits)
-            order = np.array(
-                [
-                    i
-                    for i in order
-                    if not math.isnan(logits[i]) and self._columns.score(i, self._options) >= least
-                ],
-                dtype=np.int64,
-            )
-        return _LazyRanking(self._columns.take(order), self._options)
+            # Nothing compares with NaN, so unscored results go too.
+            order = order[np.frombuffer(self._columns.scores)[order] >= least]
+        return _LazyRanking(self._columns.take(order))
 
     @property
     def overflowed(self) -> bool:
@@ -116,9 +109,9 @@ class AllResults:
         return self.seen > self._capacity
 
     def _order(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        """Best logit first, ties by index; NaN stands for unscored and sorts last."""
-        logits = np.frombuffer(self._columns.logits)
-        return np.lexsort((np.frombuffer(self._columns.indexes, dtype=np.int64), -logits))
+        """Best score first, ties by logit and then by index; NaN stands for unscored and sorts last."""
+        scores, logits = np.frombuffer(self._columns.scores), np.frombuffer(self._columns.logits)
+        return np.lexsort((np.frombuffer(self._columns.indexes, dtype=np.int64), -logits, -scores))
 
 
 class _Columns:
@@ -126,6 +119,7 @@ class _Columns:
 
     def __init__(self) -> None:
         self.indexes = array("q")
+        self.scores = array("d")
         self.logits = array("d")
         self.originals = array("d")
         self.dropped = array("q")
@@ -138,7 +132,8 @@ class _Columns:
 
     def append(self, result: Result) -> None:
         self.indexes.append(result.index)
-        self.logits.append(result.logit if result.scored and result.logit is not None else math.nan)
+        self.scores.append(result.score if result.scored else math.nan)
+        self.logits.append(math.nan if result.logit is None else result.logit)
         self.originals.append(math.nan if result.original_score is None else result.original_score)
         self.dropped.append(result.dropped_tokens)
         self.starts.append(result.passage.start_char if result.passage else -1)
@@ -147,25 +142,21 @@ class _Columns:
 
     def take(self, order: np.ndarray[tuple[int], np.dtype[np.int64]]) -> _Columns:
         taken = _Columns()
-        for name in ("indexes", "logits", "originals", "dropped", "starts", "ends"):
+        for name in ("indexes", "scores", "logits", "originals", "dropped", "starts", "ends"):
             column: array[int] | array[float] = getattr(self, name)
             values = np.frombuffer(column, dtype=column.typecode)[order]
             getattr(taken, name).frombytes(values.tobytes())
         taken.ids = [self.ids[i] for i in order.tolist()]
         return taken
 
-    def score(self, position: int, options: Options) -> float:
-        logit = self.logits[position]
-        return 0.0 if math.isnan(logit) else score_of(logit, options)
-
-    def result(self, position: int, options: Options) -> Result:
-        logit, original = self.logits[position], self.originals[position]
+    def result(self, position: int) -> Result:
+        score, logit, original = self.scores[position], self.logits[position], self.originals[position]
         start = self.starts[position]
         return Result(
             index=self.indexes[position],
             id=self.ids[position],
-            score=self.score(position, options),
-            scored=not math.isnan(logit),
+            score=0.0 if math.isnan(score) else score,
+            scored=not math.isnan(score),
             rank=position + 1,
             logit=None if math.isnan(logit) else logit,
             original_score=None if math.isnan(original) else original,
@@ -177,9 +168,8 @@ class _Columns:
 class _LazyRanking(Sequence[Result]):
     """A ranking whose results exist only while they are looked at."""
 
-    def __init__(self, columns: _Columns, options: Options) -> None:
+    def __init__(self, columns: _Columns) -> None:
         self._columns = columns
-        self._options = options
 
     def __len__(self) -> int:
         return len(self._columns)
@@ -193,7 +183,7 @@ class _LazyRanking(Sequence[Result]):
             return [self[i] for i in range(*position.indices(len(self)))]
         if not -len(self) <= position < len(self):
             raise IndexError(position)
-        return self._columns.result(position % len(self), self._options)
+        return self._columns.result(position % len(self))
 
     def __iter__(self) -> Iterator[Result]:
-        return (self._columns.result(i, self._options) for i in range(len(self)))
+        return (self._columns.result(i) for i in range(len(self)))

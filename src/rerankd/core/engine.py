@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rerankd.core.errors import (
     DeadlineExceededError,
@@ -18,11 +20,24 @@ from rerankd.core.errors import (
     RerankdError,
 )
 from rerankd.core.limits import Limits, check_original_scores
-from rerankd.core.policy import check_instruction, estimate_tokens, forgives, load_before, soft_deadline, why
+from rerankd.core.loaded import DelegatedModel, LoadedModel, LocalModel, NoModel
+from rerankd.core.policy import (
+    check_supported,
+    documents_to_score,
+    estimate_tokens,
+    is_fault_of_model,
+    load_before,
+    soft_deadline,
+    stand_ins,
+    stood_in,
+    why,
+)
 from rerankd.core.ranking import final_ranking, passthrough
-from rerankd.core.registry import LoadedModel, Registry
+from rerankd.core.registry import Registry
+from rerankd.core.reranking import RerankingPolicy
+from rerankd.core.run import Run, unscored_result
+from rerankd.core.runs import Runs
 from rerankd.core.score_cache import ScoreCache
-from rerankd.core.scoring import ScoringRun, unscored_result
 from rerankd.core.stream_events import Chunk, StreamEvent, StreamRequest
 from rerankd.core.streaming import StreamSession
 from rerankd.core.types import (
@@ -43,6 +58,8 @@ logger = logging.getLogger(__name__)
 
 ANYONE = Caller()
 
+_REASON_NAME = re.compile(r"([A-Z_]+): ")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -56,7 +73,12 @@ class Request:
 
 
 class Engine:
-    """Ranks. One for each process, on one event loop; knows nothing of doors."""
+    """Ranks. One for each process, on one event loop; knows nothing of doors.
+
+    Attributes:
+        policy: What holds for calls that begin now; see `adopt`.
+        outcomes: How many rankings were given, by outcome and the name of its reason.
+    """
 
     def __init__(
         self,
@@ -65,13 +87,22 @@ class Engine:
         *,
         tokenizer_threads: int = 0,
         score_cache: ScoreCache | None = None,
+        policy: RerankingPolicy | None = None,
     ) -> None:
         """`tokenizer_threads`: 0 = up to 4, as there are cores; `score_cache`: None = scores are not kept."""
         self.registry = registry
         self.limits = limits
         self.score_cache = score_cache
+        self.outcomes: Counter[tuple[Outcome, str]] = Counter()
+        self.adopt(policy or RerankingPolicy())
         threads = tokenizer_threads or min(4, os.cpu_count() or 1)
         self._tokenizers = ThreadPoolExecutor(threads, thread_name_prefix="tokenize")
+        self._runs = Runs(limits=limits, tokenizers=self._tokenizers, cache=score_cache)
+
+    def adopt(self, policy: RerankingPolicy) -> None:
+        """Makes a policy hold for calls that begin from now on; those under way end as they began."""
+        self.policy = policy
+        self.registry.default = policy.default_model
 
     async def rerank(self, request: Request, caller: Caller = ANYONE) -> Ranking:
         """Ranks the documents of one request.
@@ -80,19 +111,7 @@ class Engine:
             RerankdError: See `core.errors`; with `on_failure=ORIGINAL_ORDER` only what the caller
                 did wrong, with `on_deadline=PARTIAL` not for the deadline.
         """
-        started = time.monotonic()
-        self._check(request)
-        deadline = caller.deadline or started + self.limits.max_request_seconds
-        call = _UnaryCall(self, request, caller, deadline)
-        try:
-            ranking = await call.run()
-        except RerankdError as error:
-            if not forgives(request.options, error):
-                raise
-            logger.warning("answered in the original order", extra={"reason": error.spec.reason})
-            ranking = call.original_order(error)
-        ranking.timing.total_seconds = time.monotonic() - started
-        return ranking
+        return await self._rerank(request, caller, self.policy)
 
     async def rerank_batch(
         self, requests: Sequence[Request], caller: Caller = ANYONE
@@ -103,7 +122,10 @@ class Engine:
             InvalidRequestError: No request, or more than the limit.
         """
         self.limits.check_batch_size(len(requests))
-        outcomes = await asyncio.gather(*(self.rerank(r, caller) for r in requests), return_exceptions=True)
+        policy = self.policy
+        outcomes = await asyncio.gather(
+            *(self._rerank(r, caller, policy) for r in requests), return_exceptions=True
+        )
         return [_item(outcome) for outcome in outcomes]
 
     async def rerank_stream(
@@ -119,30 +141,17 @@ class Engine:
         started = time.monotonic()
         self.limits.check_query(request.query)
         self.limits.check_stream_options(request.options, snapshots=request.wants_snapshots)
-        session = StreamSession(
-            self.registry, self.limits, self._tokenizers, request, caller, self.score_cache
-        )
+        session = StreamSession(self.registry, self._runs, self.policy, request, caller)
         async with aclosing(session.events(chunks)) as events:
             async for event in events:
                 if isinstance(event, Ranking):
                     event.timing.total_seconds = time.monotonic() - started
+                    self._count(event)
                 yield event
 
     def close(self) -> None:
         """Ends the tokenizer threads. The registry is closed by its owner."""
         self._tokenizers.shutdown(wait=False, cancel_futures=True)
-
-    def new_run(self, model: LoadedModel, request: Request, results: list[Result]) -> ScoringRun:
-        """A scoring run that collects into `results`."""
-        return ScoringRun(
-            model,
-            request.query,
-            request.options,
-            limits=self.limits,
-            tokenizers=self._tokenizers,
-            on_result=results.append,
-            cache=self.score_cache if request.use_cache else None,
-        )
 
     def _check(self, request: Request) -> None:
         self.limits.check_query(request.query)
@@ -150,26 +159,95 @@ class Engine:
         self.limits.check_options(request.options)
         check_original_scores(request.documents, request.options)
 
+    async def _rerank(self, request: Request, caller: Caller, policy: RerankingPolicy) -> Ranking:
+        started = time.monotonic()
+        self._check(request)
+        deadline = caller.deadline or started + self.limits.max_request_seconds
+        request = replace(request, options=policy.complete(request.options))
+        wanted = _UnaryCall(self.registry, self._runs, request, policy, caller, deadline)
+        try:
+            ranking = await wanted.run()
+        except RerankdError as error:
+            if not is_fault_of_model(error):
+                raise
+            ranking = await self._after_failure(wanted, error)
+        ranking.timing.total_seconds = time.monotonic() - started
+        self._count(ranking)
+        return ranking
+
+    async def _after_failure(self, wanted: _UnaryCall, error: RerankdError) -> Ranking:
+        """What a request gets whose model failed: another model's ranking, its own order, or the error."""
+        for name in wanted.stand_ins():
+            call = wanted.on_model(name)
+            try:
+                ranking = await call.run()
+            except RerankdError as further:
+                logger.warning(
+                    "stand-in failed too",
+                    extra={"model": name, "reason": further.spec.reason, "detail": further.message},
+                )
+                continue
+            reason = why(error)
+            if ranking.outcome is not Outcome.PASSTHROUGH:
+                reason = stood_in(ranking.model.id, wanted.model_id(), error)
+            logger.warning("another model stood in", extra={"model": name, "reason": error.spec.reason})
+            return replace(ranking, outcome_reason="; ".join(filter(None, (reason, _detail(ranking)))))
+        if not wanted.is_forgiving():
+            raise error
+        logger.warning("answered in the original order", extra={"reason": error.spec.reason})
+        return wanted.original_order(why(error))
+
+    def _count(self, ranking: Ranking) -> None:
+        name = _REASON_NAME.match(ranking.outcome_reason)
+        self.outcomes[ranking.outcome, name[1] if name else ""] += 1
+
 
 class _UnaryCall:
-    """The state of one `rerank`: what is known when the deadline or a failure cuts it short."""
+    """The state of one `rerank` on one model: what is known when the deadline or a failure cuts it short."""
 
-    def __init__(self, engine: Engine, request: Request, caller: Caller, deadline: float) -> None:
-        self._engine = engine
+    def __init__(
+        self,
+        registry: Registry,
+        runs: Runs,
+        request: Request,
+        policy: RerankingPolicy,
+        caller: Caller,
+        deadline: float,
+    ) -> None:
+        self._registry = registry
+        self._runs = runs
         self._request = request
+        self._policy = policy
         self._caller = caller
         self._deadline = deadline
         self._model: LoadedModel | None = None
-        self._run: ScoringRun | None = None
+        self._run: Run | None = None
         self._results: list[Result] = []
+
+    def on_model(self, name: str) -> _UnaryCall:
+        """The same call on another model."""
+        request = replace(self._request, options=replace(self._request.options, model=name))
+        return _UnaryCall(self._registry, self._runs, request, self._policy, self._caller, self._deadline)
+
+    def stand_ins(self) -> list[str]:
+        """Models to try, in order, once this one has failed."""
+        return stand_ins(self._registry, self._policy, self._request.options)
+
+    def is_forgiving(self) -> bool:
+        """Whether the original order is an answer."""
+        return self._policy.forgiving(self._request.options)
+
+    def model_id(self) -> str:
+        """Id of the model that is asked."""
+        return self._ref().id
 
     async def run(self) -> Ranking:
         partial = self._request.options.on_deadline is DeadlineMode.PARTIAL
         until = soft_deadline(self._deadline) if partial else self._deadline
         try:
-            self._model = await load_before(
-                self._engine.registry, self._request.options.model, self._deadline
-            )
+            self._model = await load_before(self._registry, self._request.options.model, self._deadline)
+            if isinstance(self._model, NoModel):
+                return self.original_order("NONE: the model none leaves documents in their order")
             async with asyncio.timeout(until - time.monotonic()):
                 await self._score(self._model)
         except (TimeoutError, DeadlineExceededError, ModelLoadingError) as error:
@@ -181,8 +259,8 @@ class _UnaryCall:
                 self._run.close()
         return self._ranking(Outcome.RERANKED, "")
 
-    def original_order(self, error: RerankdError) -> Ranking:
-        """What `on_failure=ORIGINAL_ORDER` promises."""
+    def original_order(self, reason: str) -> Ranking:
+        """The documents as they came."""
         options = self._request.options
         results = [unscored_result(i, d, options) for i, d in enumerate(self._request.documents)]
         return Ranking(
@@ -191,20 +269,29 @@ class _UnaryCall:
             usage=Usage(documents=len(results)),
             timing=Timing(),
             outcome=Outcome.PASSTHROUGH,
-            outcome_reason=why(error),
+            outcome_reason=reason,
         )
 
-    async def _score(self, model: LoadedModel) -> None:
+    async def _score(self, model: LocalModel | DelegatedModel) -> None:
         options, documents = self._request.options, self._request.documents
-        check_instruction(options, model)
-        scored = documents[: options.max_scored_documents] if options.max_scored_documents else documents
-        self._run = run = self._engine.new_run(model, self._request, self._results)
+        check_supported(options, model)
+        most = documents_to_score(options, self._policy, model)
+        scored = documents[:most] if most else documents
+        self._run = run = self._runs.new(
+            model,
+            self._request.query,
+            options,
+            self._policy,
+            self._results.append,
+            whole=True,
+            use_cache=self._request.use_cache,
+        )
         run.open(
             client=self._caller.client,
             priority=options.priority or Priority.INTERACTIVE,
             deadline=self._deadline,
             estimated_tokens=estimate_tokens(
-                self._request.query, scored, options, model.backend.description.max_tokens
+                self._request.query, scored, options, model.description.max_tokens
             ),
         )
         await run.add(range(len(scored)), scored)
@@ -228,9 +315,7 @@ class _UnaryCall:
     def _ref(self) -> ModelRef:
         if self._model is not None:
             return self._model.ref
-        return ModelRef(
-            id=self._engine.registry.canonical(self._request.options.model), revision="", backend=""
-        )
+        return ModelRef(id=self._registry.canonical(self._request.options.model), revision="", backend="")
 
 
 def _deadline_error(error: Exception) -> RerankdError:
@@ -239,6 +324,11 @@ def _deadline_error(error: Exception) -> RerankdError:
     return DeadlineExceededError(
         "the deadline passed before the ranking was done; allow more time or send less"
     )
+
+
+def _detail(ranking: Ranking) -> str:
+    """What a stand-in's own answer says of itself; of one that ranks nothing, the reason is told already."""
+    return "" if ranking.outcome is Outcome.PASSTHROUGH else ranking.outcome_reason
 
 
 def _item(outcome: Ranking | BaseException) -> Ranking | RerankdError:

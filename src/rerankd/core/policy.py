@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
 import time
 from collections.abc import Sequence
 
@@ -13,8 +15,12 @@ from rerankd.core.errors import (
     ModelNotFoundError,
     RerankdError,
 )
-from rerankd.core.registry import LoadedModel, Registry
-from rerankd.core.types import Document, FailureMode, LongDocument, Options
+from rerankd.core.loaded import DelegatedModel, LoadedModel
+from rerankd.core.registry import Registry
+from rerankd.core.reranking import RerankingPolicy
+from rerankd.core.types import Document, LongDocument, Options
+
+logger = logging.getLogger(__name__)
 
 
 async def load_before(registry: Registry, name: str, deadline: float) -> LoadedModel:
@@ -41,7 +47,11 @@ def soft_deadline(deadline: float) -> float:
 
 
 def estimate_tokens(query: str, documents: Sequence[Document], options: Options, max_tokens: int) -> int:
-    """What a request will cost, before it is tokenized: three characters a token, as a rule."""
+    """What a request will cost, before it is tokenized: three characters a token, as a rule.
+
+    `max_tokens`: longest pair that the model reads; 0 = not known.
+    """
+    max_tokens = max_tokens or sys.maxsize
     overhead = len(query) // 3 + 4
     texts = (
         len(d.text) if d.fields is None else sum(len(str(v)) for v in d.fields.values()) for d in documents
@@ -53,23 +63,67 @@ def estimate_tokens(query: str, documents: Sequence[Document], options: Options,
     return sum((overhead + room) * (1 + length // 3 * 4 // (3 * room)) for length in texts)
 
 
-def check_instruction(options: Options, model: LoadedModel) -> None:
-    """Raises InvalidRequestError for an instruction that the model has no place for."""
-    if options.instruction and not model.backend.description.supports_instruction:
+def check_supported(options: Options, model: LoadedModel) -> None:
+    """Raises InvalidRequestError for an option that the model cannot honour."""
+    description = model.description
+    if options.instruction and not description.supports_instruction:
+        raise _unsupported("instruction", model, "takes no instruction; leave it empty")
+    if options.long_document not in description.long_documents:
+        known = ", ".join(mode.name for mode in description.long_documents)
+        raise _unsupported("long_document", model, f"can only do {known}")
+    if options.max_tokens_per_document and not description.supports_max_tokens:
+        raise _unsupported("max_tokens_per_document", model, "cannot be told how much it reads; leave it out")
+
+
+def check_streamable(model: LoadedModel) -> None:
+    """Raises InvalidRequestError for a model that has to see all documents at once."""
+    if isinstance(model, DelegatedModel) and not model.backend.traits.comparable:
         raise InvalidRequestError(
-            f"model {model.ref.id} takes no instruction; leave options.instruction empty",
-            field="options.instruction",
+            f"model {model.ref.id} scores a document by its neighbours, so it cannot rank a stream; "
+            "send the documents in one Rerank call",
+            field="options.model",
             metadata={"model": model.ref.id},
         )
 
 
-def forgives(options: Options, error: RerankdError) -> bool:
-    """Whether `on_failure` turns this error into an answer; what the caller did wrong never is."""
-    if options.on_failure is not FailureMode.ORIGINAL_ORDER:
-        return False
+def documents_to_score(options: Options, policy: RerankingPolicy, model: LoadedModel) -> int:
+    """How many documents of a request are scored at most; 0 = all of them."""
+    bounds = [options.max_scored_documents, policy.cloud_top_n if model.description.is_cloud else 0]
+    return min((bound for bound in bounds if bound), default=0)
+
+
+def stand_ins(registry: Registry, policy: RerankingPolicy, options: Options) -> list[str]:
+    """Ids of the models to try, in order and each once, when the wanted one has failed."""
+    tried = [registry.canonical(options.model)]
+    for name in policy.stand_ins(options):
+        try:
+            model_id = registry.canonical(name)
+        except ModelNotFoundError as error:
+            logger.warning("a stand-in is not offered here", extra={"model": name, "detail": error.message})
+            continue
+        if model_id not in tried:
+            tried.append(model_id)
+    return tried[1:]
+
+
+def is_fault_of_model(error: RerankdError) -> bool:
+    """Whether another model, or none, could still answer; what the caller did wrong stays wrong."""
     return not isinstance(error, (InvalidRequestError, ModelNotFoundError, DeadlineExceededError))
 
 
 def why(error: RerankdError) -> str:
     """How `outcome_reason` tells of an error that was forgiven."""
     return f"{error.spec.reason}: {error.message}"
+
+
+def stood_in(model_id: str, wanted: str, error: RerankdError) -> str:
+    """How `outcome_reason` tells that another model answered."""
+    return f"FALLBACK: {model_id} stood in for {wanted}: {why(error)}"
+
+
+def _unsupported(field: str, model: LoadedModel, what: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"options.{field}: model {model.ref.id} {what}",
+        field=f"options.{field}",
+        metadata={"model": model.ref.id},
+    )

@@ -10,8 +10,16 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from rerankd.backends.base import Backend, BackendDescription, ProgressReporter
+from rerankd.backends.base import (
+    AnyBackend,
+    BackendDescription,
+    NoBackend,
+    ProgressReporter,
+    TextBackend,
+)
 from rerankd.core.errors import ModelFailedError, ModelLoadingError, RerankdError, draining
+from rerankd.core.gate import Gate
+from rerankd.core.loaded import DelegatedModel, LoadedModel, LocalModel, NoModel
 from rerankd.core.scheduler import Scheduler
 from rerankd.core.types import ModelRef, ModelState, WarmupStage
 
@@ -31,17 +39,8 @@ class ModelCatalogue(Protocol):
         """Other names of the same model."""
 
 
-Loader = Callable[[str, ProgressReporter], Backend]
+Loader = Callable[[str, ProgressReporter], AnyBackend]
 """Turns a canonical id into a warm backend; blocking, runs in a thread of its own."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedModel:
-    """A model that takes traffic."""
-
-    backend: Backend
-    scheduler: Scheduler
-    ref: ModelRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +87,11 @@ class _Entry:
 
 
 class Registry:
-    """Owns all models of the process. Lives on one event loop."""
+    """Owns all models of the process. Lives on one event loop.
+
+    Attributes:
+        default: Name that stands for an empty one; empty = the catalogue's own default.
+    """
 
     def __init__(
         self,
@@ -99,6 +102,7 @@ class Registry:
         load_on_request: bool = True,
     ) -> None:
         """`load_on_request=False`: only `start` and `follow` load; `get` of another model is refused."""
+        self.default = ""
         self._catalogue = catalogue
         self._load_on_request = load_on_request
         self._loader = loader
@@ -113,7 +117,7 @@ class Registry:
 
     def canonical(self, name: str) -> str:
         """The id of a name; raises ModelNotFoundError for what may not be loaded."""
-        return self._catalogue.canonical(name)
+        return self._catalogue.canonical(name or self.default)
 
     async def get(self, name: str) -> LoadedModel:
         """The model, loaded now if it is not yet; a thousand first calls load it once.
@@ -184,7 +188,7 @@ class Registry:
             id=model_id,
             aliases=self._catalogue.aliases_of(model_id),
             state=entry.state,
-            description=entry.loaded.backend.description if entry.loaded else None,
+            description=entry.loaded.description if entry.loaded else None,
             load_time=entry.load_time,
             stages=tuple(entry.stages.items()),
             error=entry.error,
@@ -213,8 +217,7 @@ class Registry:
             if entry.loaded is None:
                 continue
             self._set_state(entry, ModelState.UNLOADING)
-            await entry.loaded.scheduler.stop()
-            await asyncio.to_thread(entry.loaded.backend.close)
+            await entry.loaded.stop()
             entry.loaded = None
             self._set_state(entry, ModelState.UNLOADED)
 
@@ -243,20 +246,36 @@ class Registry:
 
         try:
             backend = await _in_thread(lambda: self._loader(entry.id, report), f"load-{entry.id}")
+            loaded = await self._open(entry.id, backend, report)
             self._end_stage(entry, time.monotonic())
         except Exception as error:
             self._fail(entry, error)
             raise _again(entry.error or ModelFailedError("load failed")) from error
         finally:
             entry.task = None
-        description = backend.description
-        scheduler = Scheduler(backend, loop, max_queued_tokens=self._max_queued_tokens)
-        ref = ModelRef(id=entry.id, revision=description.revision, backend=description.backend)
-        entry.loaded = LoadedModel(backend=backend, scheduler=scheduler, ref=ref)
+        entry.loaded = loaded
         entry.load_time, entry.back_off = time.time(), FIRST_BACK_OFF_SECONDS
         self._set_state(entry, ModelState.ACTIVE)
         logger.info("model loaded", extra=_stage_fields(entry))
-        return entry.loaded
+        return loaded
+
+    async def _open(self, model_id: str, backend: AnyBackend, report: ProgressReporter) -> LoadedModel:
+        """Gives a backend what stands between it and the requests."""
+        description = backend.description
+        ref = ModelRef(id=model_id, revision=description.revision, backend=description.backend)
+        if isinstance(backend, NoBackend):
+            return NoModel(backend=backend, ref=ref)
+        if not isinstance(backend, TextBackend):
+            loop = asyncio.get_running_loop()
+            scheduler = Scheduler(backend, loop, max_queued_tokens=self._max_queued_tokens)
+            return LocalModel(backend=backend, scheduler=scheduler, ref=ref)
+        try:
+            await backend.start(report)
+        except BaseException:
+            await backend.close()
+            raise
+        gate = Gate(backend.traits.max_concurrency, max_queued_tokens=self._max_queued_tokens)
+        return DelegatedModel(backend=backend, gate=gate, ref=ref)
 
     def _on_stage(self, entry: _Entry, stage: WarmupStage, progress: float, detail: str, now: float) -> None:
         if entry.current is None or entry.current[0] is not stage:
@@ -321,14 +340,17 @@ def _stage_fields(entry: _Entry) -> dict[str, object]:
     }
 
 
-async def _in_thread(work: Callable[[], Backend], name: str) -> Backend:
+async def _in_thread(work: Callable[[], AnyBackend], name: str) -> AnyBackend:
     """Runs a load in a daemon thread, so that a download that hangs cannot hold up the exit."""
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[Backend] = loop.create_future()
+    done: asyncio.Future[AnyBackend] = loop.create_future()
 
-    def settle(result: Backend | None, error: BaseException | None) -> None:
+    def settle(result: AnyBackend | None, error: BaseException | None) -> None:
         if done.cancelled():
-            if result is not None:
+            if isinstance(result, NoBackend) or result is None:
+                return
+            # A text backend that was never started holds nothing.
+            if not isinstance(result, TextBackend):
                 result.close()
         elif error is not None:
             done.set_exception(error)
@@ -337,7 +359,7 @@ async def _in_thread(work: Callable[[], Backend], name: str) -> Backend:
 
     def run() -> None:
         try:
-            outcome: tuple[Backend | None, BaseException | None] = (work(), None)
+            outcome: tuple[AnyBackend | None, BaseException | None] = (work(), None)
         except BaseException as error:
             outcome = (None, error)
         # A closed loop means that the process is ending: nobody is left to tell.

@@ -1,4 +1,4 @@
-"""One request's way through the scheduler: documents in, results out, in any order."""
+"""A request's way through a local model: tokenized in worker threads, scored in micro-batches."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
 
 from rerankd.backends.base import EncodedPair, EncodedQuery, EncodeOptions, Float32Array
-from rerankd.core.documents import scored_text
-from rerankd.core.errors import DocumentTooLongError, InternalError, NonFiniteScoreError, RerankdError
+from rerankd.core.errors import DocumentTooLongError, InternalError, RerankdError
 from rerankd.core.limits import Limits
+from rerankd.core.loaded import LocalModel
 from rerankd.core.ranking import score_of
-from rerankd.core.registry import LoadedModel
+from rerankd.core.reranking import RerankingPolicy
+from rerankd.core.run import Group, Run, non_finite
 from rerankd.core.scheduler import QueuedPair, Ticket
 from rerankd.core.score_cache import PairScore, ScoreCache, key_of
-from rerankd.core.types import Document, LongDocument, Options, Passage, Priority, Result, Timing, Usage
+from rerankd.core.types import Document, LongDocument, Options, Passage, Priority, Result
 
 logger = logging.getLogger(__name__)
 
@@ -26,50 +26,24 @@ TOKENIZE_SLICE = 64
 """Documents tokenized in one go: few enough that inference starts early and turns are taken."""
 
 
-@dataclass(slots=True, eq=False)
-class _Group:
-    """Documents of one request that share a text: it is scored once for all of them."""
-
-    text: str
-    members: list[tuple[int, Document]] = field(default_factory=list)
-    windows_left: int = 0
-    best_logit: float = -math.inf
-    best: EncodedPair | None = None
-    claimed: bytes | None = None
-    """Key in the score cache of a score that this group is to make."""
-
-
-class ScoringRun:
-    """Scores the documents of one request as they are added.
-
-    Lives on the event loop. `on_result` is called for each document whose score is known. After
-    `failure` is set nothing more is scored. Texts are forgotten as soon as they are scored.
-    """
+class ScoringRun(Run):
+    """A run on a model of this process."""
 
     def __init__(
         self,
-        model: LoadedModel,
+        model: LocalModel,
         query: str,
         options: Options,
         *,
         limits: Limits,
+        policy: RerankingPolicy,
         tokenizers: Executor,
         on_result: Callable[[Result], None],
         cache: ScoreCache | None = None,
     ) -> None:
-        self.usage = Usage()
-        self.timing = Timing()
-        self.failure: RerankdError | None = None
-        self.changed = asyncio.Event()
-        """Set whenever a score or a failure has come; whoever waits on it clears it."""
+        super().__init__(query, options, limits=limits, policy=policy, on_result=on_result)
         self._model = model
-        self._query = query
-        self._options = options
-        self._limits = limits
         self._tokenizers = tokenizers
-        self._on_result = on_result
-        self._groups: dict[str, _Group] = {}
-        self._in_flight = 0
         self._cache = cache
         self._priority = Priority.BULK
         self._late: set[asyncio.Task[None]] = set()
@@ -83,11 +57,6 @@ class ScoringRun:
             key_of(model.backend.description, query, self._encode_options) if cache is not None else None
         )
 
-    @property
-    def in_flight(self) -> int:
-        """Documents added and not yet scored."""
-        return self._in_flight
-
     def open(self, *, client: str, priority: Priority, deadline: float | None, estimated_tokens: int) -> None:
         """Takes a place in the scheduler; raises what `Scheduler.open` raises."""
         self._priority = priority
@@ -99,8 +68,7 @@ class ScoringRun:
         """Gives the place back; queued pairs never run. Can be called twice."""
         if self._ticket is not None:
             self._model.scheduler.close(self._ticket)
-            first = self._ticket.first_run_at
-            self.timing.queue_seconds = (first or time.monotonic()) - self._ticket.opened_at
+            self._waited(self._ticket.opened_at, self._ticket.first_run_at)
         self._closed = True
         for group in self._groups.values():
             if self._cache is not None and group.claimed is not None:
@@ -125,32 +93,14 @@ class ScoringRun:
                 # Where every score is known nothing else would let the event loop go.
                 await (self._encode_and_push(fresh) if fresh else asyncio.sleep(0))
 
-    async def drained(self) -> None:
-        """Returns when every added document is scored.
-
-        Raises:
-            RerankdError: What made the run fail.
-        """
-        while self._groups and self.failure is None:
-            self.changed.clear()
-            await self.changed.wait()
-        if self.failure is not None:
-            raise self.failure
-
-    def unscored(self) -> Iterator[Result]:
-        """What is still without a score, in no order."""
-        for group in self._groups.values():
-            for index, document in group.members:
-                yield unscored_result(index, document, self._options)
-
     def on_scores(self, pairs: Sequence[QueuedPair], logits: Float32Array, seconds: float) -> None:
         """Takes a micro-batch's logits of this run."""
         self.timing.inference_seconds += seconds
         for queued, value in zip(pairs, logits.tolist(), strict=True):
             group = queued.owner
-            assert isinstance(group, _Group)  # noqa: S101 - narrows the scheduler's opaque owner
+            assert isinstance(group, Group)  # noqa: S101 - narrows the scheduler's opaque owner
             if not math.isfinite(value):
-                self.on_failure(_non_finite(group))
+                self.on_failure(non_finite(group))
                 return
             self.usage.tokens += queued.tokens
             group.windows_left -= 1
@@ -162,46 +112,21 @@ class ScoringRun:
 
     def on_cached(self, waiting: object, score: PairScore) -> None:
         """Takes a score that another request had made."""
-        assert isinstance(waiting, _Group)  # noqa: S101 - narrows the cache's opaque waiter
+        assert isinstance(waiting, Group)  # noqa: S101 - narrows the cache's opaque waiter
         if not self._closed and self._groups.get(waiting.text) is waiting:
             self.usage.cache_hits += len(waiting.members)
-            self._finish(waiting, score)
+            self._told(waiting, score)
             self.changed.set()
 
     def on_abandoned(self, waiting: object) -> None:
         """Scores what another request was to score and will not."""
-        assert isinstance(waiting, _Group)  # noqa: S101
+        assert isinstance(waiting, Group)  # noqa: S101
         if not self._closed and self._groups.get(waiting.text) is waiting:
             task = asyncio.create_task(self._score_late(waiting), name="score-late")
             self._late.add(task)
             task.add_done_callback(self._late.discard)
 
-    def on_failure(self, error: RerankdError) -> None:
-        """Ends the run with an error; the first one is kept."""
-        if self.failure is None:
-            self.failure = error
-        self.close()
-        self.changed.set()
-
-    def _group(self, indexes: Sequence[int], documents: Sequence[Document]) -> list[_Group]:
-        """Joins documents to the groups of equal texts that still wait; returns the new groups."""
-        fresh: list[_Group] = []
-        self._in_flight += len(documents)
-        for index, document in zip(indexes, documents, strict=True):
-            text = scored_text(document, self._options.document_fields, index)
-            self._limits.check_text(text, f"documents[{index}]")
-            group = self._groups.get(text)
-            if group is None:
-                group = self._groups[text] = _Group(text)
-                fresh.append(group)
-            else:
-                self.usage.deduplicated += 1
-            group.members.append(
-                (index, document if self._options.return_documents else _without_text(document))
-            )
-        return fresh
-
-    def _unknown(self, groups: list[_Group]) -> list[_Group]:
+    def _unknown(self, groups: list[Group]) -> list[Group]:
         """Answers what the cache knows, and returns what this run has to score itself."""
         if self._cache is None or self._key_of is None:
             return groups
@@ -216,7 +141,7 @@ class ScoringRun:
                 unknown.append(group)
         return unknown
 
-    async def _score_late(self, group: _Group) -> None:
+    async def _score_late(self, group: Group) -> None:
         try:
             unknown = [] if self._closed else self._unknown([group])
             if unknown:
@@ -228,7 +153,7 @@ class ScoringRun:
             logger.exception("scoring what another request left failed")
             self.on_failure(InternalError("an internal error; the operator's log has the cause"))
 
-    async def _encode_and_push(self, groups: list[_Group]) -> None:
+    async def _encode_and_push(self, groups: list[Group]) -> None:
         started = time.monotonic()
         loop = asyncio.get_running_loop()
         encoded = await loop.run_in_executor(self._tokenizers, self._encode, groups)
@@ -240,7 +165,7 @@ class ScoringRun:
         if self._ticket is not None:
             self._model.scheduler.push(self._ticket, queued)
 
-    def _encode(self, groups: list[_Group]) -> list[list[EncodedPair]]:
+    def _encode(self, groups: list[Group]) -> list[list[EncodedPair]]:
         """Tokenizes in a worker thread; the query only the first time."""
         backend = self._model.backend
         if self._encoded_query is None:
@@ -252,7 +177,7 @@ class ScoringRun:
         except DocumentTooLongError as error:
             raise _renumbered(error, groups) from error
 
-    def _settle(self, group: _Group) -> None:
+    def _settle(self, group: Group) -> None:
         """Takes a score that this run had made, and shares it."""
         best = group.best
         assert best is not None  # noqa: S101 - a group has at least one window
@@ -262,60 +187,25 @@ class ScoringRun:
             start_char=best.start_char,
             end_char=best.end_char,
         )
-        self._finish(group, score)
+        self._told(group, score)
         if self._cache is not None and group.claimed is not None:
             self._cache.settle(group.claimed, score)
 
-    def _finish(self, group: _Group, score: PairScore) -> None:
-        del self._groups[group.text]
-        self._in_flight -= len(group.members)
-        options = self._options
+    def _told(self, group: Group, score: PairScore) -> None:
+        """Finishes a group with what the model said of it."""
         passage = None
-        if options.long_document is LongDocument.BEST_PASSAGE:
+        if self._options.long_document is LongDocument.BEST_PASSAGE:
             passage = Passage(start_char=score.start_char, end_char=score.end_char)
-        for index, document in group.members:
-            self.usage.scored_documents += 1
-            self.usage.truncated_documents += score.dropped_tokens > 0
-            self._on_result(
-                Result(
-                    index=index,
-                    id=document.id,
-                    score=score_of(score.logit, options),
-                    logit=score.logit,
-                    original_score=document.original_score,
-                    document=document if options.return_documents else None,
-                    dropped_tokens=score.dropped_tokens,
-                    passage=passage,
-                )
-            )
+        self._finish(
+            group,
+            score=score_of(score.logit, self._options),
+            logit=score.logit,
+            dropped_tokens=score.dropped_tokens,
+            passage=passage,
+        )
 
 
-def unscored_result(index: int, document: Document, options: Options) -> Result:
-    """A document that takes part in the ranking without a score."""
-    return Result(
-        index=index,
-        id=document.id,
-        score=0.0,
-        scored=False,
-        original_score=document.original_score,
-        document=document if options.return_documents else None,
-    )
-
-
-def _without_text(document: Document) -> Document:
-    return Document(id=document.id, original_score=document.original_score)
-
-
-def _non_finite(group: _Group) -> NonFiniteScoreError:
-    index = group.members[0][0]
-    return NonFiniteScoreError(
-        f"the model gave a score that is not finite for documents[{index}]",
-        field=f"documents[{index}]",
-        metadata={"index": str(index)},
-    )
-
-
-def _renumbered(error: DocumentTooLongError, groups: Sequence[_Group]) -> DocumentTooLongError:
+def _renumbered(error: DocumentTooLongError, groups: Sequence[Group]) -> DocumentTooLongError:
     """The backend counts within a slice; the caller counts within the request."""
     position = int(error.metadata["index"])
     index = groups[position].members[0][0]

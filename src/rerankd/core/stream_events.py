@@ -65,6 +65,8 @@ class Scores:
     """Best passages; empty unless they were asked for."""
     model: ModelRef | None
     """Set in the first event of a stream only."""
+    unscored: array[int]
+    """Indexes of documents that will have no score in this stream."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,11 @@ class ScoreBuffer:
         self._clear()
 
     def __len__(self) -> int:
-        return len(self._indexes)
+        return len(self._indexes) + len(self._unscored)
+
+    def add_unscored(self, index: int) -> None:
+        """Takes a document that will have no score."""
+        self._unscored.append(index)
 
     def add(self, result: Result) -> None:
         """Takes a scored result."""
@@ -108,6 +114,7 @@ class ScoreBuffer:
             dropped_tokens=self._dropped_tokens if any(self._dropped_tokens) else array("q"),
             passages=self._passages,
             model=self._model,
+            unscored=self._unscored,
         )
         self._model = None
         self._clear()
@@ -115,6 +122,7 @@ class ScoreBuffer:
 
     def _clear(self) -> None:
         self._indexes = array("q")
+        self._unscored = array("q")
         self._scores = array("f")
         self._logits = array("f")
         self._dropped_tokens = array("q")

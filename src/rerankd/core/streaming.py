@@ -6,21 +6,32 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from concurrent.futures import Executor
 
 from rerankd.core.collecting import collector
 from rerankd.core.errors import DeadlineExceededError, InvalidRequestError, RerankdError
-from rerankd.core.limits import Limits, check_original_scores
-from rerankd.core.policy import check_instruction, forgives, load_before, soft_deadline, why
+from rerankd.core.limits import check_original_scores
+from rerankd.core.loaded import NoModel
+from rerankd.core.policy import (
+    check_streamable,
+    check_supported,
+    documents_to_score,
+    is_fault_of_model,
+    load_before,
+    soft_deadline,
+    stand_ins,
+    stood_in,
+    why,
+)
 from rerankd.core.ranking import passthrough
-from rerankd.core.registry import LoadedModel, Registry
-from rerankd.core.score_cache import ScoreCache
-from rerankd.core.scoring import TOKENIZE_SLICE, ScoringRun, unscored_result
+from rerankd.core.registry import Registry
+from rerankd.core.reranking import RerankingPolicy
+from rerankd.core.run import Run, unscored_result
+from rerankd.core.runs import Runs
+from rerankd.core.scoring import TOKENIZE_SLICE
 from rerankd.core.stream_events import Chunk, Emit, ScoreBuffer, Snapshot, StreamEvent, StreamRequest
 from rerankd.core.types import (
     Caller,
     DeadlineMode,
-    FailureMode,
     ModelRef,
     Outcome,
     Priority,
@@ -33,52 +44,52 @@ logger = logging.getLogger(__name__)
 
 
 class StreamSession:
-    """One stream: a reader task that feeds the scheduler, and the events that come of it.
+    """One stream: a reader task that feeds the model, and the events that come of it.
 
     The reader stops while `stream_window_documents` are read and not answered, so that the
-    transport's flow control holds the sender back.
+    transport's flow control holds the sender back. Another model can stand in as long as none has begun:
+    scores of two models are never mixed, and texts are not kept to score them again.
     """
 
     def __init__(
         self,
         registry: Registry,
-        limits: Limits,
-        tokenizers: Executor,
+        runs: Runs,
+        policy: RerankingPolicy,
         request: StreamRequest,
         caller: Caller,
-        cache: ScoreCache | None = None,
     ) -> None:
         self._registry = registry
-        self._limits = limits
-        self._tokenizers = tokenizers
+        self._runs = runs
+        self._policy = policy
+        self._limits = runs.limits
         self._request = request
-        self._options = request.options
+        self._options = policy.complete(request.options)
         self._caller = caller
-        self._cache = cache
         self._received = 0
         self._fed = 0
+        self._most_scored = 0
         self._chunk = Chunk(indexes=(), documents=())
         """The chunk being fed; what of it is not yet fed belongs to the answer all the same."""
-        self._top = collector(request.options, limits.max_stream_results)
+        self._top = collector(self._options, self._limits.max_stream_results)
         self._top_changed = False
         self._pending: ScoreBuffer | None = None
         self._first: list[Result] = []
-        self._run: ScoringRun | None = None
-        self._given_up: RerankdError | None = None
+        self._run: Run | None = None
+        self._model = ModelRef(id="", revision="", backend="")
+        self._given_up = ""
+        """Why the answer is the original order, once it is to be that."""
+        self._stand_in = ""
 
     async def events(self, chunks: AsyncIterator[Chunk]) -> AsyncGenerator[StreamEvent | Ranking, None]:
         """Runs the stream; the last event is the ranking."""
         deadline = self._caller.deadline
         partial = self._options.on_deadline is DeadlineMode.PARTIAL
         until = soft_deadline(deadline) if deadline is not None and partial else deadline
-        try:
-            load_by = deadline or time.monotonic() + self._limits.max_request_seconds
-            model = await load_before(self._registry, self._options.model, load_by)
-            self._run = run = self._open(model)
-        except RerankdError as error:
-            if not forgives(self._options, error):
-                raise
-            yield await self._pass_through(chunks, error)
+        run = await self._begin()
+        if run is None:
+            async for event in self._pass_through(chunks):
+                yield event
             return
         reader = asyncio.create_task(self._read(run, chunks), name="stream-reader")
         reader.add_done_callback(lambda _: run.changed.set())
@@ -94,36 +105,51 @@ class StreamSession:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
             run.close()
-        yield self._ranking(model, outcome, reason)
+        yield self._ranking(run, outcome, reason)
 
-    async def _pass_through(self, chunks: AsyncIterator[Chunk], error: RerankdError) -> Ranking:
-        """Reads a stream that nothing can score, and answers in its order."""
-        self._give_up(error)
-        async for chunk in chunks:
-            check_original_scores(chunk.documents, self._options, chunk.indexes)
-            self._remember(chunk)
-            self._received += len(chunk)
-        self._check_not_empty()
-        return Ranking(
-            results=passthrough(self._first, self._options),
-            model=ModelRef(id=self._registry.canonical(self._options.model), revision="", backend=""),
-            usage=Usage(documents=self._received),
-            outcome=Outcome.PASSTHROUGH,
-            outcome_reason=why(error),
-        )
+    async def _begin(self) -> Run | None:
+        """A run on the wanted model or on one that stands in; None if the order stays as it is.
 
-    def _open(self, model: LoadedModel) -> ScoringRun:
-        check_instruction(self._options, model)
+        Raises:
+            RerankdError: Why the wanted model cannot rank this stream.
+        """
+        wanted = self._options.model
+        try:
+            return await self._open(wanted)
+        except RerankdError as error:
+            if not is_fault_of_model(error):
+                raise
+            failure = error
+        for name in stand_ins(self._registry, self._policy, self._options):
+            try:
+                run = await self._open(name)
+            except RerankdError as error:
+                logger.warning("stand-in failed too", extra={"model": name, "reason": error.spec.reason})
+                continue
+            if run is not None:
+                self._stand_in = stood_in(self._model.id, self._registry.canonical(wanted), failure)
+                return run
+        if not self._policy.forgiving(self._options):
+            raise failure
+        self._model = ModelRef(id=self._registry.canonical(wanted), revision="", backend="")
+        self._give_up(why(failure))
+        return None
+
+    async def _open(self, name: str) -> Run | None:
+        """A run on a model; None if that model ranks nothing."""
+        load_by = self._caller.deadline or time.monotonic() + self._limits.max_request_seconds
+        model = await load_before(self._registry, name, load_by)
+        self._model = model.ref
+        if isinstance(model, NoModel):
+            self._give_up("NONE: the model none leaves documents in their order")
+            return None
+        check_supported(self._options, model)
+        check_streamable(model)
+        self._most_scored = documents_to_score(self._options, self._policy, model)
         if self._request.emit is Emit.SCORES:
             self._pending = ScoreBuffer(model.ref)
-        run = ScoringRun(
-            model,
-            self._request.query,
-            self._options,
-            limits=self._limits,
-            tokenizers=self._tokenizers,
-            on_result=self._take,
-            cache=self._cache,
+        self._run = run = self._runs.new(
+            model, self._request.query, self._options, self._policy, self._take, whole=False
         )
         run.open(
             client=self._caller.client,
@@ -133,7 +159,29 @@ class StreamSession:
         )
         return run
 
-    async def _read(self, run: ScoringRun, chunks: AsyncIterator[Chunk]) -> None:
+    async def _pass_through(
+        self, chunks: AsyncIterator[Chunk]
+    ) -> AsyncGenerator[StreamEvent | Ranking, None]:
+        """Reads a stream that nothing scores, and answers in its order."""
+        pending = ScoreBuffer(self._model) if self._request.emit is Emit.SCORES else None
+        async for chunk in chunks:
+            check_original_scores(chunk.documents, self._options, chunk.indexes)
+            self._remember(chunk)
+            self._received += len(chunk)
+            if pending is not None and len(chunk):
+                for index in chunk.indexes:
+                    pending.add_unscored(index)
+                yield pending.take()
+        self._check_not_empty()
+        yield Ranking(
+            results=passthrough(self._first, self._options),
+            model=self._model,
+            usage=Usage(documents=self._received),
+            outcome=Outcome.PASSTHROUGH,
+            outcome_reason=self._given_up,
+        )
+
+    async def _read(self, run: Run, chunks: AsyncIterator[Chunk]) -> None:
         async for chunk in chunks:
             check_original_scores(chunk.documents, self._options, chunk.indexes)
             self._chunk = chunk
@@ -148,23 +196,25 @@ class StreamSession:
 
     def _remember(self, chunk: Chunk) -> None:
         """Only a stream that may have to answer in the original order remembers its beginning."""
-        if self._options.on_failure is FailureMode.ORIGINAL_ORDER:
+        if self._given_up or self._policy.forgiving(self._options):
             room = (self._options.top_n or self._limits.max_stream_results) - len(self._first)
             self._first += self._unscored(chunk.part(0, room))
 
-    async def _feed(self, run: ScoringRun, chunk: Chunk) -> None:
+    async def _feed(self, run: Run, chunk: Chunk) -> None:
         self._remember(chunk)
-        limit = self._options.max_scored_documents
+        limit = self._most_scored
         scored = max(0, min(len(chunk), limit - self._fed)) if limit else len(chunk)
         await self._room(run, scored)
         self._fed += len(chunk)
-        for result in self._unscored(chunk.part(scored)):
-            self._top.add(result)
-        if scored and run.failure is None:
+        if run.failure is not None:
+            self._leave_unscored(self._unscored(chunk))
+            return
+        self._leave_unscored(self._unscored(chunk.part(scored)))
+        if scored:
             await run.add(chunk.indexes[:scored], chunk.documents[:scored])
         run.usage.documents = self._received
 
-    async def _room(self, run: ScoringRun, count: int) -> None:
+    async def _room(self, run: Run, count: int) -> None:
         """Waits until `count` more documents fit the window; unsent scores take room as well."""
         window = self._limits.stream_window_documents
         while run.failure is None:
@@ -175,7 +225,7 @@ class StreamSession:
             await run.changed.wait()
 
     async def _progress(
-        self, run: ScoringRun, reader: asyncio.Task[None], until: float | None
+        self, run: Run, reader: asyncio.Task[None], until: float | None
     ) -> AsyncIterator[StreamEvent]:
         next_snapshot = 0.0
         while True:
@@ -199,24 +249,35 @@ class StreamSession:
                 wake_at.append(next_snapshot)
             await _wait(run.changed, min(wake_at, default=None))
 
-    def _check_failures(self, run: ScoringRun, reader: asyncio.Task[None]) -> None:
-        if run.failure is not None and self._given_up is None:
-            if not forgives(self._options, run.failure):
+    def _check_failures(self, run: Run, reader: asyncio.Task[None]) -> None:
+        if run.failure is not None and not self._given_up:
+            forgiven = is_fault_of_model(run.failure) and self._policy.forgiving(self._options)
+            if not forgiven:
                 raise run.failure
-            self._give_up(run.failure)
+            self._give_up(why(run.failure))
+            self._leave_unscored(run.unscored())
         if reader.done() and not reader.cancelled() and (error := reader.exception()) is not None:
             raise error
 
-    def _give_up(self, error: RerankdError) -> None:
-        logger.warning("stream answers in the original order", extra={"reason": error.spec.reason})
-        self._given_up = error
+    def _give_up(self, reason: str) -> None:
+        logger.info("stream answers in the original order", extra={"reason": reason.partition(":")[0]})
+        self._given_up = reason
+
+    def _leave_unscored(self, results: Iterator[Result]) -> None:
+        """Takes documents that will have no score."""
+        for result in results:
+            self._top.add(result)
+            if self._pending is not None:
+                self._pending.add_unscored(result.index)
+        if self._run is not None:
+            self._run.changed.set()
 
     def _take(self, result: Result) -> None:
         self._top_changed |= self._top.add(result)
         if self._pending is not None:
             self._pending.add(result)
 
-    def _snapshot(self, run: ScoringRun) -> Snapshot:
+    def _snapshot(self, run: Run) -> Snapshot:
         self._top_changed = False
         return Snapshot(
             results=self._top.ranking(),
@@ -232,12 +293,11 @@ class StreamSession:
         rest = self._received - self._fed
         return self._unscored(self._chunk.part(len(self._chunk) - rest))
 
-    def _ranking(self, model: LoadedModel, outcome: Outcome, reason: str) -> Ranking:
-        assert self._run is not None  # noqa: S101 - set before any event
-        run = self._run
+    def _ranking(self, run: Run, outcome: Outcome, reason: str) -> Ranking:
         run.usage.documents = self._received
-        if self._given_up is not None:
-            reason = why(self._given_up)
+        reasons = [self._stand_in, reason]
+        if self._given_up:
+            reasons = [self._given_up]
             results: Sequence[Result] = passthrough(self._first, self._options)
             outcome = Outcome.PASSTHROUGH
         else:
@@ -245,15 +305,16 @@ class StreamSession:
                 self._top.add(result)
             results = self._top.ranking()
             if not self._options.top_n and self._top.overflowed:
-                cut = f"only the best {len(results)} of {self._received} documents are kept; set top_n"
-                reason = f"{reason}; {cut}" if reason else cut
+                reasons.append(
+                    f"only the best {len(results)} of {self._received} documents are kept; set top_n"
+                )
         return Ranking(
             results=results,
-            model=model.ref,
+            model=self._model,
             usage=run.usage,
             timing=run.timing,
             outcome=outcome,
-            outcome_reason=reason,
+            outcome_reason="; ".join(filter(None, reasons)),
         )
 
 

@@ -83,6 +83,10 @@ class Warmup:
 
     def _exercises(self, model_id: str, samples: Sequence[Request]) -> list[tuple[WarmupStage, Exercise]]:
         work: list[tuple[WarmupStage, Exercise]] = []
+        description = self._engine.registry.report(model_id).description
+        if description is not None and description.is_cloud:
+            # Nothing here gets warm by it, and the provider would bill it.
+            return work
         if samples:
             work.append((WarmupStage.SAMPLES, partial(self._run_samples, model_id, samples)))
         if self._probe is not None:

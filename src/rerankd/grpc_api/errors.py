@@ -9,7 +9,7 @@ from google.rpc import error_details_pb2 as details_pb
 from google.rpc import status_pb2
 
 from rerankd.core.errors import InternalError, ModelNotFoundError, QuotaExceededError, RerankdError
-from rerankd.grpc_api.convert import duration_from
+from rerankd.messages.convert import duration_from
 
 DOMAIN = "rerankd"
 MAX_DETAILS_BYTES = 1024

@@ -40,7 +40,8 @@ class GrpcProbe:
         request = pb.RerankRequest(
             query=_QUERY.format(time=time.time_ns()),
             documents=[pb.Document(text=text) for text in _DOCUMENTS],
-            options=pb.RerankOptions(model=model_id),
+            # No other model may answer for the one that is probed.
+            options=pb.RerankOptions(model=model_id, on_failure=pb.FAILURE_MODE_FAIL),
         )
         # A proxy of the environment is for the world outside.
         options = (("grpc.enable_http_proxy", 0),)

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote
 
 import grpc.aio
 
-import rerankd
 from rerankd.core.engine import Engine, Request
-from rerankd.core.errors import InvalidRequestError, ModelNotFoundError, RerankdError
+from rerankd.core.errors import InvalidRequestError, RerankdError
 from rerankd.core.limits import Limits
-from rerankd.core.registry import Registry
 from rerankd.core.stream_events import Scores, Snapshot
 from rerankd.core.types import Caller, Document, Ranking
 from rerankd.core.warmup import Warmup, WarmupRequest
-from rerankd.grpc_api import convert
-from rerankd.grpc_api.status import status_from, warmup_event
-from rerankd.grpc_api.stream_input import chunks_of, start_of
+from rerankd.messages import convert
+from rerankd.messages.status import server_status, warmup_event
+from rerankd.messages.stream_input import chunks_of, start_of
 from rerankd.telemetry.calls import note_ranking
 from rerankd.v1 import rerank_service_pb2 as pb
 from rerankd.v1.rerank_service_pb2_grpc import RerankServiceServicer
@@ -93,15 +91,11 @@ class RerankService(RerankServiceServicer):
 
     async def Status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:  # noqa: N802
         """The state of the server now."""
-        registry = self._engine.registry
-        ids = {report.id for report in registry.reports()} | set(_known(registry, self._offered))
-        return status_from(
-            version=rerankd.__version__,
+        return server_status(
+            self._engine.registry,
+            self._engine.limits,
+            offered=self._offered,
             uptime_seconds=time.monotonic() - self._started,
-            limits=self._engine.limits,
-            queues=[model.scheduler.status() for model in registry.loaded()],
-            models=[registry.report(model_id) for model_id in sorted(ids)],
-            default_model=next(iter(_known(registry, [""])), ""),
         )
 
     async def Warmup(  # noqa: N802
@@ -214,10 +208,3 @@ def _batch_result(outcome: Ranking | RerankdError) -> pb.RerankBatchResult:
         return pb.RerankBatchResult(response=convert.response_from(outcome))
     return pb.RerankBatchResult(error=pb.RerankError(reason=outcome.spec.reason, message=outcome.message))
 
-
-def _known(registry: Registry, names: Iterable[str]) -> Iterable[str]:
-    for name in names:
-        try:
-            yield registry.canonical(name)
-        except ModelNotFoundError:
-            continue

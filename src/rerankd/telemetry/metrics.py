@@ -37,7 +37,7 @@ class _EngineCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Everything about the engine, as it is now."""
-        queues = [model.scheduler.status() for model in self._engine.registry.loaded()]
+        queues = [model.status() for model in self._engine.registry.loaded()]
         yield GaugeMetricFamily(
             "rerankd_queue_documents",
             "Pairs of a query and a document that wait to be scored.",
@@ -57,6 +57,14 @@ class _EngineCollector(Collector):
             for state in ModelState:
                 states.add_metric([report.id, state.value], float(report.state is state))
         yield states
+        rankings = CounterMetricFamily(
+            "rerankd_rankings",
+            "Rankings given, by outcome and the name that its reason begins with.",
+            labels=["outcome", "reason"],
+        )
+        for (outcome, reason), count in self._engine.outcomes.items():
+            rankings.add_metric([outcome.value, reason], count)
+        yield rankings
         yield from _score_cache(self._engine.score_cache)
         yield InfoMetricFamily("rerankd_build", "What is running.", value={"version": rerankd.__version__})
 

@@ -290,9 +290,10 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """
     ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 18
     """What scores for this model is elsewhere, and cannot be reached, is overloaded, or failed so often
-    that the server leaves it alone for a while. The server's log has the cause.
+    that the server leaves it alone for a while. Retry after the delay in google.rpc.RetryInfo. The server's
+    log has the cause. Since 0.3.
 
-    gRPC code: UNAVAILABLE. Details: RetryInfo.
+    gRPC code: UNAVAILABLE.
 
     Example of an ErrorInfo:
 
@@ -303,8 +304,6 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
             "model": "cohere/rerank-v3.5"
           }
         }
-
-    Since 0.3.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -591,9 +590,10 @@ Example of an ErrorInfo:
 """
 ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 18
 """What scores for this model is elsewhere, and cannot be reached, is overloaded, or failed so often
-that the server leaves it alone for a while. The server's log has the cause.
+that the server leaves it alone for a while. Retry after the delay in google.rpc.RetryInfo. The server's
+log has the cause. Since 0.3.
 
-gRPC code: UNAVAILABLE. Details: RetryInfo.
+gRPC code: UNAVAILABLE.
 
 Example of an ErrorInfo:
 
@@ -604,7 +604,5 @@ Example of an ErrorInfo:
         "model": "cohere/rerank-v3.5"
       }
     }
-
-Since 0.3.
 """
 Global___ErrorReason: typing_extensions.TypeAlias = ErrorReason

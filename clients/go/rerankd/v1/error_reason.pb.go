@@ -286,9 +286,10 @@ const (
 	//	}
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 17
 	// What scores for this model is elsewhere, and cannot be reached, is overloaded, or failed so often
-	// that the server leaves it alone for a while. The server's log has the cause.
+	// that the server leaves it alone for a while. Retry after the delay in google.rpc.RetryInfo. The server's
+	// log has the cause. Since 0.3.
 	//
-	// gRPC code: UNAVAILABLE. Details: RetryInfo.
+	// gRPC code: UNAVAILABLE.
 	//
 	// Example of an ErrorInfo:
 	//
@@ -299,8 +300,6 @@ const (
 	//	    "model": "cohere/rerank-v3.5"
 	//	  }
 	//	}
-	//
-	// Since 0.3.
 	ErrorReason_ERROR_REASON_PROVIDER_UNAVAILABLE ErrorReason = 18
 )
 

@@ -369,9 +369,10 @@ export enum ErrorReason {
 
   /**
    * What scores for this model is elsewhere, and cannot be reached, is overloaded, or failed so often
-   * that the server leaves it alone for a while. The server's log has the cause.
+   * that the server leaves it alone for a while. Retry after the delay in google.rpc.RetryInfo. The server's
+   * log has the cause. Since 0.3.
    *
-   * gRPC code: UNAVAILABLE. Details: RetryInfo.
+   * gRPC code: UNAVAILABLE.
    *
    * Example of an ErrorInfo:
    *
@@ -382,8 +383,6 @@ export enum ErrorReason {
    *         "model": "cohere/rerank-v3.5"
    *       }
    *     }
-   *
-   * Since 0.3.
    *
    * @generated from enum value: ERROR_REASON_PROVIDER_UNAVAILABLE = 18;
    */

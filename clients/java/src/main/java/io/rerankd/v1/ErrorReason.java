@@ -384,9 +384,10 @@ public enum ErrorReason
   /**
    * <pre>
    * What scores for this model is elsewhere, and cannot be reached, is overloaded, or failed so often
-   * that the server leaves it alone for a while. The server's log has the cause.
+   * that the server leaves it alone for a while. Retry after the delay in google.rpc.RetryInfo. The server's
+   * log has the cause. Since 0.3.
    *
-   * gRPC code: UNAVAILABLE. Details: RetryInfo.
+   * gRPC code: UNAVAILABLE.
    *
    * Example of an ErrorInfo:
    *
@@ -397,8 +398,6 @@ public enum ErrorReason
    *         "model": "cohere/rerank-v3.5"
    *       }
    *     }
-   *
-   * Since 0.3.
    * </pre>
    *
    * <code>ERROR_REASON_PROVIDER_UNAVAILABLE = 18;</code>
@@ -766,9 +765,10 @@ public enum ErrorReason
   /**
    * <pre>
    * What scores for this model is elsewhere, and cannot be reached, is overloaded, or failed so often
-   * that the server leaves it alone for a while. The server's log has the cause.
+   * that the server leaves it alone for a while. Retry after the delay in google.rpc.RetryInfo. The server's
+   * log has the cause. Since 0.3.
    *
-   * gRPC code: UNAVAILABLE. Details: RetryInfo.
+   * gRPC code: UNAVAILABLE.
    *
    * Example of an ErrorInfo:
    *
@@ -779,8 +779,6 @@ public enum ErrorReason
    *         "model": "cohere/rerank-v3.5"
    *       }
    *     }
-   *
-   * Since 0.3.
    * </pre>
    *
    * <code>ERROR_REASON_PROVIDER_UNAVAILABLE = 18;</code>

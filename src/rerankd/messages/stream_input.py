@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from rerankd.core.errors import InvalidRequestError, StreamProtocolError
 from rerankd.core.stream_events import Chunk
-from rerankd.grpc_api import convert
+from rerankd.messages import convert
 from rerankd.v1 import rerank_service_pb2 as pb
 
 _SLICE = 256

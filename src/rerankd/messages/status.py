@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import rerankd
+from rerankd.core.errors import ModelNotFoundError
 from rerankd.core.limits import Limits
-from rerankd.core.registry import ModelReport, StageEvent
+from rerankd.core.registry import ModelReport, Registry, StageEvent
 from rerankd.core.scheduler import QueueStatus
 from rerankd.core.types import ModelState, WarmupStage
-from rerankd.grpc_api.convert import duration_from
+from rerankd.messages.convert import duration_from
 from rerankd.v1 import rerank_service_pb2 as pb
 
 API_PACKAGE = "rerankd.v1"
 
 _STATES = {state: pb.ModelState.Value(f"MODEL_STATE_{state.name}") for state in ModelState}
 _STAGES = {stage: pb.WarmupStage.Value(f"WARMUP_STAGE_{stage.name}") for stage in WarmupStage}
+
+
+def server_status(
+    registry: Registry, limits: Limits, *, offered: Sequence[str], uptime_seconds: float
+) -> pb.StatusResponse:
+    """The state of the server now; models that it offers are told also before they are loaded."""
+    ids = {report.id for report in registry.reports()} | set(_known(registry, offered))
+    return status_from(
+        version=rerankd.__version__,
+        uptime_seconds=uptime_seconds,
+        limits=limits,
+        queues=[model.status() for model in registry.loaded()],
+        models=[registry.report(model_id) for model_id in sorted(ids)],
+        default_model=next(iter(_known(registry, [""])), ""),
+    )
+
+
+def _known(registry: Registry, names: Iterable[str]) -> Iterable[str]:
+    for name in names:
+        try:
+            yield registry.canonical(name)
+        except ModelNotFoundError:
+            continue
 
 
 def status_from(

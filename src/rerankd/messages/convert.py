@@ -143,6 +143,7 @@ def response_from(ranking: Ranking) -> pb.RerankResponse:
             deduplicated=usage.deduplicated,
             provider_units=usage.provider_units,
             provider_cost=usage.provider_cost,
+            provider_units_estimated=usage.provider_units_estimated,
         ),
         timing=pb.Timing(
             queue_duration=duration_from(timing.queue_seconds),
@@ -164,6 +165,7 @@ def scores_from(scores: Scores) -> pb.RerankStreamResponse:
         score=scores.scores,
         logit=scores.logits,
         dropped_tokens=scores.dropped_tokens,
+        unscored_index=scores.unscored,
         passages=[pb.Passage(start_char=p.start_char, end_char=p.end_char) for p in scores.passages],
     )
     if scores.model is not None:

@@ -1,0 +1,165 @@
+"""From a configuration to an engine: which models there are, who loads them, what bounds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rerankd.backends.passthrough import PassthroughModels
+from rerankd.config import Config
+from rerankd.core.catalogue import Catalogue, ModelSource
+from rerankd.core.engine import Engine
+from rerankd.core.errors import ModelNotFoundError, RerankdError
+from rerankd.core.limits import Limits
+from rerankd.core.registry import Loader, ModelCatalogue, Registry
+from rerankd.core.score_cache import ScoreCache
+from rerankd.reconfiguration.policy import policy_of
+
+if TYPE_CHECKING:
+    from rerankd.artifacts.store import ArtifactStore
+    from rerankd.backends.base import AnyBackend, ProgressReporter
+
+
+class StartupError(Exception):
+    """The server cannot serve; the message is for the operator."""
+
+
+def build_engine(
+    config: Config, *, catalogue: ModelCatalogue | None = None, loader: Loader | None = None
+) -> Engine:
+    """The engine that a configuration describes; nothing is loaded yet.
+
+    `catalogue` and `loader` stand in for the configured models, for tests and embedders.
+
+    Raises:
+        StartupError: What the configuration says of models contradicts itself.
+    """
+    if catalogue is None or loader is None:
+        models = build_catalogue(config)
+        catalogue, loader = catalogue or models, loader or models.load
+    registry = Registry(
+        catalogue,
+        loader,
+        max_queued_tokens=config.limits.max_queued_tokens,
+        load_on_request=config.warmup.mode != "none",
+    )
+    return Engine(
+        registry,
+        Limits(**config.limits.model_dump()),
+        score_cache=ScoreCache(config.cache.max_mib * 1024 * 1024) if config.cache.max_mib else None,
+        policy=policy_of(config.reranking),
+    )
+
+
+def build_catalogue(config: Config) -> Catalogue:
+    """Every model that a configuration offers.
+
+    Raises:
+        StartupError: What it says of models contradicts itself.
+    """
+    try:
+        others = (PassthroughModels(), *_plugins(config), *_providers(config))
+        aliases = config.models.aliases
+        foreign = {name: to for name, to in aliases.items() if _is_foreign(to, aliases, others)}
+        default = config.model if _is_foreign(config.model, aliases, others) else ""
+        return Catalogue([*others, _LocalModels(config, others)], aliases=foreign, default=default)
+    except (ValueError, RerankdError) as error:
+        raise StartupError(f"models: {error}") from error
+
+
+def build_store(config: Config, others: Sequence[ModelSource] = ()) -> ArtifactStore:
+    """The models that a configuration offers from files, here or of the Hub.
+
+    Raises:
+        StartupError: What it says of models contradicts itself.
+    """
+    from rerankd.artifacts.settings import ArtifactSettings
+    from rerankd.artifacts.store import ArtifactStore
+
+    models = config.models
+    default, local = config.model, dict(models.local)
+    directory = Path(default).expanduser()
+    # Only configuration may name a directory: requests see the name of its last part.
+    if default not in local and (directory.is_absolute() or default.startswith((".", "~"))):
+        default = directory.resolve().name
+        local.setdefault(default, directory)
+    elif _is_foreign(default, models.aliases, others):
+        default = "default"
+    named = (*config.warmup.models, config.reranking.local_model, config.reranking.learning_model)
+    try:
+        return ArtifactStore(
+            ArtifactSettings(
+                cache_dir=models.cache_dir,
+                offline=models.offline,
+                default_model=default,
+                # What the operator names may be requested as well.
+                allow=(*models.allow, *filter(None, named), *config.reranking.fallback_models),
+                aliases={
+                    alias: target
+                    for alias, target in models.aliases.items()
+                    if not _is_foreign(target, models.aliases, others)
+                },
+                local=local,
+                precision=models.precision,
+                precisions=models.precisions,
+                revisions=models.revisions,
+                hub_token=models.hub_token.get_secret_value() if models.hub_token else None,
+            )
+        )
+    except (ValueError, RerankdError) as error:
+        raise StartupError(f"models: {error}") from error
+
+
+class _LocalModels:
+    """Cross-encoders that run here: the last source, which answers for every name."""
+
+    def __init__(self, config: Config, others: Sequence[ModelSource]) -> None:
+        self._config = config
+        self._store = build_store(config, others)
+
+    def find(self, name: str) -> str | None:
+        return self._store.canonical(name)
+
+    def aliases_of(self, model_id: str) -> tuple[str, ...]:
+        return self._store.aliases_of(model_id)
+
+    def names(self) -> Sequence[str]:
+        return [listing.id for listing in self._store.listing()]
+
+    def load(self, model_id: str, report: ProgressReporter) -> AnyBackend:
+        # Imported in the loading thread: the runtime takes longer to import than the doors to open.
+        from rerankd.backends.onnx import OnnxSettings, Precision, Provider, load
+
+        onnx = self._config.onnx
+        settings = OnnxSettings(
+            provider=Provider(onnx.provider),
+            device_id=onnx.device_id,
+            threads=onnx.threads,
+            lanes=onnx.lanes,
+            batch_tokens=onnx.batch_tokens,
+            max_tokens=onnx.max_tokens,
+            precision=Precision(onnx.precision),
+            cache_dir=self._config.models.cache_dir / "rerankd" / "graphs",
+        )
+        return load(self._store.fetch(model_id, report), settings, report)
+
+
+def _plugins(config: Config) -> Sequence[ModelSource]:
+    return ()
+
+
+def _providers(config: Config) -> Sequence[ModelSource]:
+    return ()
+
+
+def _is_foreign(name: str, aliases: Mapping[str, str], others: Sequence[ModelSource]) -> bool:
+    seen: set[str] = set()
+    while name in aliases and name not in seen:
+        seen.add(name)
+        name = aliases[name]
+    try:
+        return any(source.find(name) is not None for source in others)
+    except ModelNotFoundError:
+        # It is for that source to say why there is no such model, when it is asked for.
+        return True

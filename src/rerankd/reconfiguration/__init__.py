@@ -1,0 +1,1 @@
+"""Changing how requests are reranked while the server runs."""
