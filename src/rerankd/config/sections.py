@@ -53,10 +53,12 @@ class OnnxConfig(Section):
     neighbours; fp16 needs a GPU. A model that int8 would harm stays in float; Status tells."""
     threads: Annotated[int, Field(ge=0, le=4096)] = 0
     """Compute threads over all lanes; 0 = the cores that this process may use."""
-    lanes: Annotated[int, Field(ge=1, le=256)] = 1
-    """Sessions that score side by side, sharing the threads; each holds its own copy of the model."""
+    lanes: Annotated[int, Field(ge=0, le=256)] = 0
+    """Sessions that score side by side, sharing the threads; each holds its own copy of the model. 0 = on a
+    CPU what two seconds of measuring say when a model is first loaded here, and the same ever after."""
     batch_tokens: Count = 0
-    """Padded tokens of one micro-batch; 0 = what suits the device."""
+    """Padded tokens of one micro-batch; 0 = what is measured with the lanes, else 512 on a CPU and 16,384 on
+    a GPU."""
     max_tokens: Count = 0
     """Longest pair of query and document in tokens; 0 = the model's own limit."""
 

@@ -141,7 +141,7 @@ def test_settings_reach_the_description(directory: Path) -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    [{"threads": -1}, {"lanes": 0}, {"batch_tokens": -1}, {"max_tokens": -1}, {"device_id": -1}],
+    [{"threads": -1}, {"lanes": -1}, {"batch_tokens": -1}, {"max_tokens": -1}, {"device_id": -1}],
 )
 def test_silly_settings_are_refused(setting: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=next(iter(setting))):

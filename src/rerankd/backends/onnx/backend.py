@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,19 +30,14 @@ from rerankd.backends.onnx.golden import (
 )
 from rerankd.backends.onnx.graph.cache import GraphCache
 from rerankd.backends.onnx.graph.preparation import Preparation, StoredGraph
-from rerankd.backends.onnx.graph_file import read_graph
+from rerankd.backends.onnx.graph_file import read_graph, tensors
 from rerankd.backends.onnx.head import Head, read_head
 from rerankd.backends.onnx.model_config import ModelConfig, read_model_config
 from rerankd.backends.onnx.pairs import BatchAssembler, Feed, Pair, TokenizedQuery, WholePair
-from rerankd.backends.onnx.session import (
-    CPU_BATCH_TOKENS,
-    GPU_BATCH_TOKENS,
-    GraphSource,
-    OpenSessions,
-    open_sessions,
-)
+from rerankd.backends.onnx.session import GraphSource, OpenSessions
 from rerankd.backends.onnx.settings import OnnxSettings, Precision, Provider
 from rerankd.backends.onnx.tokenization import PairTokenizer, load_tokenizer, pad_token_id
+from rerankd.backends.onnx.tuned_sessions import TunedSessions, Workload, open_tuned
 from rerankd.backends.onnx.widen import stores_halves, widened
 from rerankd.core.errors import BackendFailedError, InvalidRequestError, ModelFailedError
 from rerankd.core.types import WarmupStage
@@ -55,6 +51,9 @@ _CPU_SHAPES_SECONDS = 0.25
 _GPU_SHAPES_SECONDS = 5.0
 """Most time that representative shapes may take. A GPU chooses kernels and grows its memory on the
 first batch of a size; a CPU only touches memory, which is not worth holding back the first request."""
+
+
+_FLOAT_BYTES = 4
 
 
 class OnnxBackend:
@@ -166,16 +165,18 @@ class _Loader:
         self._report(WarmupStage.SESSION, 0.0, "opening sessions")
         self._arithmetic = contract.arithmetic
         source = self._source(model, contract.output, tokenizer, assembler)
-        sessions = open_sessions(source, self._settings, self._files.graph.parent)
+        weights_bytes = _FLOAT_BYTES * sum(math.prod(tensor.dims) for tensor in tensors(model))
+        tuned = self._sessions(source, contract, tokenizer, assembler, weights_bytes)
+        sessions = tuned.sessions
         del model, source  # As large as the weights.
         provider = EXECUTION_PROVIDERS[sessions.provider]
-        notes = "; ".join((*((sessions.note,) if sessions.note else ()), *self._rewrites))
+        notes = "; ".join(filter(None, (sessions.note, tuned.note, *self._rewrites)))
         self._report(WarmupStage.SESSION, 1.0, f"{provider} ({notes})" if notes else provider)
 
         self._report(WarmupStage.SHAPES, 0.0, "running representative shapes")
         head = _probe_head(sessions, assembler, contract, config)
         backend = OnnxBackend(
-            description=self._describe(tokenizer, sessions),
+            description=self._describe(tokenizer, tuned),
             tokenizer=tokenizer,
             assembler=assembler,
             sessions=sessions,
@@ -262,7 +263,37 @@ class _Loader:
             arithmetic="fp32" if self._arithmetic in ("fp16", "bf16") else self._arithmetic,
         )
 
-    def _describe(self, tokenizer: PairTokenizer, sessions: OpenSessions) -> BackendDescription:
+    def _sessions(
+        self,
+        source: GraphSource,
+        contract: GraphContract,
+        tokenizer: PairTokenizer,
+        assembler: BatchAssembler,
+        weights_bytes: int,
+    ) -> TunedSessions:
+        def feed(budget: int) -> tuple[Feed, int]:
+            # As long as a usual passage with its query.
+            length = min(96, tokenizer.max_tokens, budget)
+            rows = max(1, budget // length)
+            return assembler.assemble([_stand_in(assembler, length)] * rows), rows * length
+
+        return open_tuned(
+            source,
+            self._settings,
+            self._files.graph.parent,
+            Workload(output=contract.output, feed=feed),
+            weights_bytes=weights_bytes,
+            known_as=(
+                self._files.id,
+                self._files.revision,
+                self._files.graph.name,
+                self._settings.precision.value,
+                str(self._settings.max_tokens),
+            ),
+        )
+
+    def _describe(self, tokenizer: PairTokenizer, tuned: TunedSessions) -> BackendDescription:
+        sessions = tuned.sessions
         cpu = sessions.provider is Provider.CPU
         # A rewrite to a coarser arithmetic rewrites the weights too.
         stored = self._rewritten_to or self._files.precision
@@ -275,7 +306,7 @@ class _Loader:
             provider=EXECUTION_PROVIDERS[sessions.provider],
             precision=self._arithmetic if plain else f"{self._arithmetic}, {stored} weights",
             max_tokens=tokenizer.max_tokens,
-            batch_tokens=self._settings.batch_tokens or (CPU_BATCH_TOKENS if cpu else GPU_BATCH_TOKENS),
+            batch_tokens=tuned.batch_tokens,
             lanes=len(sessions.sessions),
             license=self._files.license,
         )

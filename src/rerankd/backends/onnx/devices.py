@@ -23,6 +23,7 @@ EXECUTION_PROVIDERS = {
 }
 """The names that ONNX Runtime uses."""
 
+_CPU_INFO = Path("/proc/cpuinfo")
 _CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
 
 _LIBRARIES = {
@@ -39,6 +40,15 @@ def available_cores() -> int:
         if quota != "max":
             cores = min(cores, round(int(quota) / int(period)))
     return max(1, cores)
+
+
+def processor() -> str:
+    """The instructions that the processor has, where the system tells."""
+    with contextlib.suppress(OSError), _CPU_INFO.open() as lines:
+        for line in lines:
+            if line.startswith(("flags", "Features")):
+                return line
+    return ""
 
 
 def obstacle(provider: Provider, device_id: int) -> str | None:

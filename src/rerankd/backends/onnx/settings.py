@@ -52,9 +52,11 @@ class OnnxSettings:
     """Threads that compute, over all lanes; 0 = the cores that this process may use."""
     lanes: int = 1
     """Sessions that run side by side, each with an equal share of the threads and its own copy of
-    the weights. 1 answers a lone request soonest; one for each core is steadier on shared cores."""
+    the weights. 1 answers a lone request soonest; one for each core is steadier on shared cores.
+    0 = on a CPU what a measurement says."""
     batch_tokens: int = 0
-    """Padded tokens of one micro-batch; 0 = 512 on a CPU, 16,384 on a GPU."""
+    """Padded tokens of one micro-batch; 0 = 16,384 on a GPU, on a CPU what is measured with `lanes`, or
+    512 where nothing is."""
     max_tokens: int = 0
     """Longest pair, special tokens included; 0, or anything above what the model reads, = the
     model's own limit."""
@@ -65,8 +67,6 @@ class OnnxSettings:
         Raises:
             ValueError: A number is negative, or there is no lane.
         """
-        for name in ("device_id", "threads", "batch_tokens", "max_tokens"):
+        for name in ("device_id", "threads", "lanes", "batch_tokens", "max_tokens"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
-        if self.lanes < 1:
-            raise ValueError(f"lanes is {self.lanes}; it must be 1 or more")

@@ -16,12 +16,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from rerankd.backends.onnx.devices import processor
+
 logger = logging.getLogger(__name__)
 
 _MAGIC = b"rerankd graph 1\n"
 _DIGEST_LENGTH = 64
 _BLOCK = 1 << 20
-_CPU_INFO = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,15 +114,6 @@ def graph_key(graph: Path, external: Iterable[str], *parts: str) -> str:
     for name in sorted(external):
         status = (graph.parent / name).stat()
         digest.update(f"\0{name}:{status.st_size}:{status.st_mtime_ns}".encode())
-    for part in (*parts, _processor()):
+    for part in (*parts, processor()):
         digest.update(b"\0" + part.encode())
     return digest.hexdigest()
-
-
-def _processor() -> str:
-    """The instructions that the processor has, where the system tells."""
-    with contextlib.suppress(OSError), _CPU_INFO.open() as lines:
-        for line in lines:
-            if line.startswith(("flags", "Features")):
-                return line
-    return ""

@@ -1,0 +1,151 @@
+"""How many sessions and how large a micro-batch suit a model on this machine: measured once, kept on disk.
+
+A small model on a few cores gains up to half by one session for each core; a large one gains nothing, and a
+lone request would wait longer for it. No rule that we know predicts which it is, so it is tried.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rerankd.backends.onnx.devices import processor
+
+logger = logging.getLogger(__name__)
+
+SECONDS = 2.0
+"""What a measurement takes, about."""
+
+BATCH_TOKENS = (256, 512, 1024)
+"""Budgets that are tried, in padded tokens."""
+
+_LANES_GAIN = 1.15
+"""More sessions than one double the time of a lone request and the memory: they have to earn it."""
+
+_BATCH_SECONDS = 0.025
+"""A micro-batch that takes no longer hardly delays anybody."""
+
+_SHORT_LOSS, _LONG_LOSS = 0.97, 0.9
+"""Part of the best throughput that a smaller micro-batch has to reach: more where the best one is short, less
+where it is long, because everybody waits for the one that runs."""
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Tuning:
+    """How a model runs."""
+
+    lanes: int
+    """Sessions that score side by side."""
+    batch_tokens: int
+    """Padded tokens of one micro-batch."""
+
+
+Batch = Callable[[], int]
+"""Scores one micro-batch and gives its padded tokens."""
+
+
+def choose(rates: Mapping[Tuning, float]) -> Tuning:
+    """The tuning to run with, from tokens per second of each that was tried."""
+    best = {lanes: max(r for t, r in rates.items() if t.lanes == lanes) for lanes in {t.lanes for t in rates}}
+    fewest = min(best)
+    lanes = max(best, key=lambda n: (best[n], -n))
+    if best[lanes] < _LANES_GAIN * best[fewest]:
+        lanes = fewest
+    tried = {tuning: rate for tuning, rate in rates.items() if tuning.lanes == lanes}
+    fastest = max(tried, key=lambda tuning: tried[tuning])
+    seconds = fastest.batch_tokens * lanes / tried[fastest]
+    enough = (_SHORT_LOSS if seconds <= _BATCH_SECONDS else _LONG_LOSS) * tried[fastest]
+    return min(tuning for tuning, rate in tried.items() if rate >= enough)
+
+
+def measure(candidates: Mapping[Tuning, Sequence[Batch]], seconds: float = SECONDS) -> dict[Tuning, float]:
+    """Tokens per second of each candidate: the median of rounds in which all of them take turns.
+
+    Args:
+        candidates: A batch for each lane of each tuning; lanes run side by side.
+        seconds: What all of it may take, about. Each candidate has at least one round.
+    """
+    for batches in candidates.values():
+        _run(batches, 0.0)
+    rates: dict[Tuning, list[float]] = {tuning: [] for tuning in candidates}
+    slot = seconds / (4 * len(candidates))
+    end = time.perf_counter() + seconds
+    while not all(rates.values()) or time.perf_counter() + slot < end:
+        for tuning, batches in candidates.items():
+            rates[tuning].append(_run(batches, slot))
+    return {tuning: statistics.median(each) for tuning, each in rates.items()}
+
+
+def _run(batches: Sequence[Batch], seconds: float) -> float:
+    """Tokens per second of lanes that run side by side; each scores at least one batch."""
+    tokens = [0] * len(batches)
+    failures: list[BaseException] = []
+    start = time.perf_counter()
+    end = start + seconds
+
+    def work(lane: int) -> None:
+        try:
+            while True:
+                tokens[lane] += batches[lane]()
+                if time.perf_counter() >= end:
+                    return
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(i,), name=f"measure-{i}") for i in range(1, len(batches))]
+    for thread in threads:
+        thread.start()
+    work(0)
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return sum(tokens) / (time.perf_counter() - start)
+
+
+class TuningCache:
+    """What was measured before on machines like this one; failures of the disk cost time, never a load."""
+
+    def __init__(self, folder: Path | None, *parts: str) -> None:
+        """`parts` name all that the result depends on beside the processor; `folder` None keeps nothing."""
+        digest = hashlib.sha256()
+        for part in (str(_VERSION), *parts, processor()):
+            digest.update(f"{len(part)}:{part}".encode())
+        self._path = folder / f"{digest.hexdigest()[:32]}.json" if folder is not None else None
+
+    def read(self) -> Tuning | None:
+        """What was chosen; None where nothing usable is kept."""
+        if self._path is None:
+            return None
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            tuning = Tuning(**json.loads(self._path.read_bytes()))
+            if all(type(value) is int and value >= 1 for value in asdict(tuning).values()):
+                return tuning
+        return None
+
+    def write(self, tuning: Tuning) -> None:
+        """Keeps a choice."""
+        if self._path is None:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".tuning.")
+            with os.fdopen(handle, "w") as file:
+                json.dump(asdict(tuning), file)
+            os.replace(name, self._path)
+        except OSError as error:
+            logger.warning(
+                "a measurement cannot be kept on disk", extra={"error": os.strerror(error.errno or 0)}
+            )

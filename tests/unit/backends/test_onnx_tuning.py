@@ -1,0 +1,134 @@
+"""What is chosen from a measurement, that it is made once, and that the operator's word is not measured."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.onnx_models import build_model, model_files
+
+from rerankd.backends.onnx import OnnxBackend, OnnxSettings, load, tuned_sessions
+from rerankd.backends.onnx.tuning import Tuning, TuningCache, choose, measure
+
+
+def load_it(directory: Path, **settings: object) -> OnnxBackend:
+    return load(model_files(directory), OnnxSettings(**settings), lambda *_: None)  # type: ignore[arg-type]
+
+
+MEASURED = "measured how the model runs best"
+
+tunings = st.builds(Tuning, st.sampled_from([1, 2, 8]), st.sampled_from([256, 512, 1024]))
+
+
+@given(st.dictionaries(tunings, st.floats(1.0, 1e6), min_size=1))
+def test_the_choice_was_tried_and_loses_little(rates: dict[Tuning, float]) -> None:
+    chosen = choose(rates)
+    assert chosen in rates
+    fewest = min(tuning.lanes for tuning in rates)
+    best = max(rates.values())
+    assert rates[chosen] >= 0.9 * best / 1.15
+    if chosen.lanes != fewest:
+        assert max(rates.values()) >= 1.15 * max(r for t, r in rates.items() if t.lanes == fewest)
+
+
+@pytest.mark.parametrize(
+    ("rates", "chosen"),
+    [
+        # A large model: more lanes bring 5 %, which is not worth the wait of a lone request.
+        ({Tuning(1, 512): 10_000, Tuning(2, 512): 10_500}, Tuning(1, 512)),
+        # A tiny one: they bring half as much again.
+        ({Tuning(1, 512): 100_000, Tuning(2, 512): 150_000}, Tuning(2, 512)),
+        # 1,024 tokens take 0.1 s here: 512 are nearly as good and halve the wait.
+        ({Tuning(1, 256): 7_000, Tuning(1, 512): 9_500, Tuning(1, 1024): 10_000}, Tuning(1, 512)),
+        # They take 10 ms here: nobody notices.
+        ({Tuning(1, 512): 95_000, Tuning(1, 1024): 100_000}, Tuning(1, 1024)),
+    ],
+)
+def test_usual_cases(rates: dict[Tuning, float], chosen: Tuning) -> None:
+    assert choose(rates) == chosen
+
+
+def test_lanes_run_side_by_side_and_everybody_has_turns() -> None:
+    together = threading.Barrier(3, timeout=30)
+    alone = itertools.count()
+
+    def in_company() -> int:
+        together.wait()
+        return 10
+
+    def by_itself() -> int:
+        next(alone)
+        return 5
+
+    rates = measure({Tuning(3, 256): [in_company] * 3, Tuning(1, 256): [by_itself]}, seconds=0.0)
+    assert all(rate > 0 for rate in rates.values())
+    assert next(alone) >= 2
+
+
+def test_a_lane_that_fails_fails_the_measurement() -> None:
+    def broken() -> int:
+        raise RuntimeError("no memory")
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        measure({Tuning(2, 256): [lambda: 1, broken]}, seconds=0.0)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"lanes": 0, "batch_tokens": 5}', b'{"lanes": true}', b"\xff"]
+)
+def test_a_damaged_result_is_no_result(tmp_path: Path, content: bytes) -> None:
+    kept = TuningCache(tmp_path, "model")
+    kept.write(Tuning(2, 512))
+    assert kept.read() == Tuning(2, 512)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(content)
+    assert kept.read() is None
+
+
+def test_results_of_other_models_are_other_results(tmp_path: Path) -> None:
+    TuningCache(tmp_path, "ab", "c").write(Tuning(2, 512))
+    assert TuningCache(tmp_path, "a", "bc").read() is None
+
+
+def test_a_disk_that_keeps_nothing_costs_no_load(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("in the way")
+    TuningCache(tmp_path / "file", "model").write(Tuning(1, 512))
+    assert "cannot be kept" in caplog.text
+    TuningCache(None, "model").write(Tuning(1, 512))
+    assert TuningCache(None, "model").read() is None
+
+
+def test_a_model_is_measured_at_its_first_load(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(tuned_sessions, "available_cores", lambda: 2)
+    directory = build_model(tmp_path / "model")
+    first = load_it(directory, lanes=0, cache_dir=tmp_path / "cache").description
+    assert caplog.text.count(MEASURED) == 1
+    again = load_it(directory, lanes=0, cache_dir=tmp_path / "cache").description
+    assert caplog.text.count(MEASURED) == 1
+    assert (first.lanes, first.batch_tokens) == (again.lanes, again.batch_tokens)
+    assert first.lanes in (1, 2)
+    load_it(directory, lanes=0, batch_tokens=300, cache_dir=tmp_path / "cache")
+    assert caplog.text.count(MEASURED) == 2
+
+
+def test_what_the_operator_says_is_not_measured(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    backend = load_it(build_model(tmp_path / "model"), lanes=2, cache_dir=tmp_path / "cache")
+    assert (backend.description.lanes, backend.description.batch_tokens) == (2, 512)
+    assert MEASURED not in caplog.text
+
+
+def test_a_model_that_is_too_large_for_copies_runs_in_one_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuned_sessions, "available_cores", lambda: 2)
+    monkeypatch.setattr(tuned_sessions, "_MOST_COPIES_BYTES", 1)
+    assert load_it(build_model(tmp_path / "model"), lanes=0).description.lanes == 1
