@@ -202,8 +202,14 @@ func (v *vector) streamOptions() []rerankd.StreamOption {
 }
 
 func checkScores(events []rerankd.Event, response *rerankdv1.RerankResponse) error {
-	scores := map[int32]float32{}
+	scores, unscored := map[int32]float32{}, map[int32]bool{}
 	for _, event := range events {
+		for _, index := range event.Scores.GetUnscoredIndex() {
+			if unscored[index] {
+				return fmt.Errorf("documents[%d] was left unscored twice", index)
+			}
+			unscored[index] = true
+		}
 		for row, index := range event.Scores.GetIndex() {
 			if _, again := scores[index]; again {
 				return fmt.Errorf("documents[%d] came twice", index)
@@ -213,6 +219,10 @@ func checkScores(events []rerankd.Event, response *rerankdv1.RerankResponse) err
 	}
 	if len(scores) != int(response.GetUsage().GetScoredDocuments()) {
 		return fmt.Errorf("%d scores; usage %v", len(scores), response.GetUsage())
+	}
+	passed := response.GetOutcome() == rerankdv1.Outcome_OUTCOME_PASSTHROUGH
+	if passed && len(unscored) != int(response.GetUsage().GetDocuments()) {
+		return fmt.Errorf("%d documents were left unscored; usage %v", len(unscored), response.GetUsage())
 	}
 	for _, result := range response.GetResults() {
 		if score, ok := scores[result.GetIndex()]; ok != result.GetScored() || (ok && score != result.GetScore()) {

@@ -41,7 +41,11 @@ var (
 	ErrOverloaded = errors.New("overloaded")
 	// ErrDraining means that the server is stopping; it is an ErrUnavailable too.
 	ErrDraining = errors.New("draining")
-	// ErrQuotaExceeded means that the key has used up its quota. Retry after Error.RetryAfter, not before.
+	// ErrProviderUnavailable means that what scores for this model is elsewhere, and cannot be reached or is
+	// overloaded; it is an ErrUnavailable too.
+	ErrProviderUnavailable = errors.New("provider unavailable")
+	// ErrQuotaExceeded means that the key has used up its quota, or the server its own at the provider that
+	// Metadata["provider"] names. Retry after Error.RetryAfter, not before.
 	ErrQuotaExceeded = errors.New("quota exceeded")
 	// ErrUnauthenticated means no key, or one that the server does not know.
 	ErrUnauthenticated = errors.New("unauthenticated")
@@ -69,23 +73,24 @@ type kind struct {
 }
 
 var kinds = map[string]kind{
-	"INVALID_REQUEST":    {ErrInvalidRequest, nil, codes.InvalidArgument},
-	"TOO_MANY_DOCUMENTS": {ErrTooManyDocuments, ErrInvalidRequest, codes.InvalidArgument},
-	"DOCUMENT_TOO_LONG":  {ErrDocumentTooLong, ErrInvalidRequest, codes.InvalidArgument},
-	"STREAM_PROTOCOL":    {ErrStreamProtocol, ErrInvalidRequest, codes.InvalidArgument},
-	"MODEL_NOT_FOUND":    {ErrModelNotFound, nil, codes.NotFound},
-	"MODEL_FAILED":       {ErrModelFailed, nil, codes.FailedPrecondition},
-	"MODEL_LOADING":      {ErrModelLoading, ErrUnavailable, codes.Unavailable},
-	"OVERLOADED":         {ErrOverloaded, ErrUnavailable, codes.Unavailable},
-	"DRAINING":           {ErrDraining, ErrUnavailable, codes.Unavailable},
-	"QUOTA_EXCEEDED":     {ErrQuotaExceeded, nil, codes.ResourceExhausted},
-	"UNAUTHENTICATED":    {ErrUnauthenticated, nil, codes.Unauthenticated},
-	"FORBIDDEN":          {ErrForbidden, nil, codes.PermissionDenied},
-	"DEADLINE_EXCEEDED":  {ErrDeadlineExceeded, nil, codes.DeadlineExceeded},
-	"CANCELLED":          {ErrCancelled, nil, codes.Canceled},
-	"BACKEND_FAILED":     {ErrBackendFailed, nil, codes.Internal},
-	"NON_FINITE_SCORE":   {ErrNonFiniteScore, nil, codes.Internal},
-	"INTERNAL":           {ErrInternal, nil, codes.Internal},
+	"INVALID_REQUEST":      {ErrInvalidRequest, nil, codes.InvalidArgument},
+	"TOO_MANY_DOCUMENTS":   {ErrTooManyDocuments, ErrInvalidRequest, codes.InvalidArgument},
+	"DOCUMENT_TOO_LONG":    {ErrDocumentTooLong, ErrInvalidRequest, codes.InvalidArgument},
+	"STREAM_PROTOCOL":      {ErrStreamProtocol, ErrInvalidRequest, codes.InvalidArgument},
+	"MODEL_NOT_FOUND":      {ErrModelNotFound, nil, codes.NotFound},
+	"MODEL_FAILED":         {ErrModelFailed, nil, codes.FailedPrecondition},
+	"MODEL_LOADING":        {ErrModelLoading, ErrUnavailable, codes.Unavailable},
+	"OVERLOADED":           {ErrOverloaded, ErrUnavailable, codes.Unavailable},
+	"DRAINING":             {ErrDraining, ErrUnavailable, codes.Unavailable},
+	"PROVIDER_UNAVAILABLE": {ErrProviderUnavailable, ErrUnavailable, codes.Unavailable},
+	"QUOTA_EXCEEDED":       {ErrQuotaExceeded, nil, codes.ResourceExhausted},
+	"UNAUTHENTICATED":      {ErrUnauthenticated, nil, codes.Unauthenticated},
+	"FORBIDDEN":            {ErrForbidden, nil, codes.PermissionDenied},
+	"DEADLINE_EXCEEDED":    {ErrDeadlineExceeded, nil, codes.DeadlineExceeded},
+	"CANCELLED":            {ErrCancelled, nil, codes.Canceled},
+	"BACKEND_FAILED":       {ErrBackendFailed, nil, codes.Internal},
+	"NON_FINITE_SCORE":     {ErrNonFiniteScore, nil, codes.Internal},
+	"INTERNAL":             {ErrInternal, nil, codes.Internal},
 }
 
 // Only codes whose meaning does not depend on who raised them: gRPC, a proxy or the server.

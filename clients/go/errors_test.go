@@ -32,6 +32,7 @@ var reasons = []struct {
 	{"MODEL_LOADING", codes.Unavailable, rerankd.ErrModelLoading, rerankd.ErrUnavailable},
 	{"OVERLOADED", codes.Unavailable, rerankd.ErrOverloaded, rerankd.ErrUnavailable},
 	{"DRAINING", codes.Unavailable, rerankd.ErrDraining, rerankd.ErrUnavailable},
+	{"PROVIDER_UNAVAILABLE", codes.Unavailable, rerankd.ErrProviderUnavailable, rerankd.ErrUnavailable},
 	{"QUOTA_EXCEEDED", codes.ResourceExhausted, rerankd.ErrQuotaExceeded, nil},
 	{"UNAUTHENTICATED", codes.Unauthenticated, rerankd.ErrUnauthenticated, nil},
 	{"FORBIDDEN", codes.PermissionDenied, rerankd.ErrForbidden, nil},

@@ -4,7 +4,8 @@ import (
 	rerankdv1 "github.com/rerankd/rerankd/clients/go/rerankd/v1"
 )
 
-// takeScores notes the scores of a chunk. It tells whether the ranking may have changed.
+// takeScores notes the scores of a chunk, and what it leaves unscored. It tells whether the ranking may have
+// changed.
 func (in *intake) takeScores(scores *rerankdv1.ScoreChunk, counts *counts) (changed bool, err error) {
 	columns, err := columnsOf(scores)
 	if err != nil {
@@ -13,24 +14,40 @@ func (in *intake) takeScores(scores *rerankdv1.ScoreChunk, counts *counts) (chan
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for row, index := range scores.GetIndex() {
-		w, ok := in.waiting[index]
-		if !ok || index >= in.released {
-			return changed, brokenAnswer("the server scored documents[%d], which did not wait for it", index)
+		document, err := in.answered(index)
+		if err != nil {
+			return changed, err
 		}
-		delete(in.waiting, index)
-		in.outstanding--
-		in.outstandingBytes -= w.bytes
 		scored := columns.row(row)
 		counts.scored++
 		if scored.dropped > 0 {
 			counts.truncated++
 		}
-		if in.ranking.score(index, w.document, scored) {
+		if in.ranking.score(index, document, scored) {
 			changed = true
 		}
 	}
+	for _, index := range scores.GetUnscoredIndex() {
+		document, err := in.answered(index)
+		if err != nil {
+			return changed, err
+		}
+		in.ranking.skip(index, document)
+	}
 	signal(in.room)
 	return changed, nil
+}
+
+// answered takes a document out of the window; the caller holds the lock.
+func (in *intake) answered(index int32) (*rerankdv1.Document, error) {
+	w, ok := in.waiting[index]
+	if !ok || index >= in.released {
+		return nil, brokenAnswer("the server answered documents[%d], which did not wait for it", index)
+	}
+	delete(in.waiting, index)
+	in.outstanding--
+	in.outstandingBytes -= w.bytes
+	return w.document, nil
 }
 
 // counts are what the client counts by itself.
@@ -66,7 +83,7 @@ func (c scoreColumns) row(i int) scoredRow {
 	return row
 }
 
-// isSettled tells whether every document that is to be scored is read and has its score.
+// isSettled tells whether every document that is to be scored is read and answered.
 func (in *intake) isSettled() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -13,21 +13,16 @@ type best struct {
 	most    int
 	// heap has the worst of the best at its root.
 	heap entryHeap
-	// first are the first documents, for a call that may have to answer in the original order.
-	first      []entry
-	keepsFirst bool
+	// first are the first documents, because the server may leave everything in the original order.
+	first []entry
 }
 
 func newBest(options *rerankdv1.RerankOptions) *best {
-	return &best{
-		options:    options,
-		most:       int(options.GetTopN()),
-		keepsFirst: options.GetOnFailure() == rerankdv1.FailureMode_FAILURE_MODE_ORIGINAL_ORDER,
-	}
+	return &best{options: options, most: int(options.GetTopN())}
 }
 
 func (b *best) read(index int32, document *rerankdv1.Document) {
-	if b.keepsFirst && len(b.first) < b.most {
+	if len(b.first) < b.most {
 		b.first = append(b.first, newEntry(index, document, b.options))
 	}
 }

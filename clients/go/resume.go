@@ -15,7 +15,8 @@ const (
 	attemptsBeforeAnyScore = 3
 )
 
-// resumePolicy counts attempts in a row that brought no score.
+// resumePolicy counts attempts in a row that brought no score. A document that the server leaves unscored
+// counts as scored.
 type resumePolicy struct {
 	attempts   int
 	inVain     int
@@ -24,8 +25,8 @@ type resumePolicy struct {
 	resumes    int
 }
 
-// scored notes that the current attempt brought a score.
-func (p *resumePolicy) scored() { p.progressed, p.anyScore = true, true }
+// answered notes that the current attempt brought a score.
+func (p *resumePolicy) answered() { p.progressed, p.anyScore = true, true }
 
 // delayAfter gives the pause before the next attempt; false means to give up.
 func (p *resumePolicy) delayAfter(failure *Error) (time.Duration, bool) {

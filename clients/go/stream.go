@@ -69,6 +69,9 @@ type Stream struct {
 // see [WithResumeAttempts]. If another revision of the model answers there, it fails with
 // [ErrModelChanged].
 //
+// Documents that the server does not score, because it is configured so, come unscored after the others; the
+// outcome is OUTCOME_PASSTHROUGH where it scores none of them.
+//
 // The call may ask Status for the live limits first, once for each client. The context is that of the whole
 // stream; there is no other deadline.
 func (c *Client) RerankStream(

@@ -28,8 +28,8 @@ func (s *Stream) takeScores(scores *rerankdv1.ScoreChunk) (Event, bool) {
 	if err != nil {
 		return s.fail(err)
 	}
-	if len(scores.GetIndex()) > 0 {
-		s.policy.scored()
+	if len(scores.GetIndex())+len(scores.GetUnscoredIndex()) > 0 {
+		s.policy.answered()
 	}
 	switch {
 	case s.config.emit == rerankdv1.StreamEmit_STREAM_EMIT_SCORES:
@@ -46,7 +46,9 @@ func (s *Stream) checkModel(model *rerankdv1.ModelRef) error {
 		s.model = model
 		return nil
 	}
-	if model.GetId() == s.model.GetId() && model.GetRevision() == s.model.GetRevision() {
+	// A model that could not be loaded has no revision: it leaves unscored what another stream began.
+	sameRevision := model.GetRevision() == s.model.GetRevision() || model.GetRevision() == ""
+	if model.GetId() == s.model.GetId() && sameRevision {
 		return nil
 	}
 	before, now := modelName(s.model), modelName(model)
@@ -83,6 +85,15 @@ func (s *Stream) takeSummary(summary *rerankdv1.RerankResponse) (Event, bool) {
 	default:
 		return s.conclude(outcome, reason)
 	}
+}
+
+// drainSettled answers a stream that is lost with nothing left to ask for but its outcome.
+func (s *Stream) drainSettled() (Event, bool) {
+	if s.counts.scored > 0 {
+		return s.drain(rerankdv1.Outcome_OUTCOME_RERANKED, "")
+	}
+	s.intake.startPassThrough()
+	return s.drain(passedThrough, "NONE: the server left every document unscored")
 }
 
 func (s *Stream) takeSnapshot() Event {

@@ -97,11 +97,9 @@ func startMessage(query string, options *rerankdv1.RerankOptions) *rerankdv1.Rer
 		// The summary of a stream whose chunks have told everything can be short.
 		sent.TopN = 1
 	}
-	if sent.GetMaxScoredDocuments() > 0 {
-		sent.MaxScoredDocuments = 0
-	}
 	if sent.GetOnFailure() == rerankdv1.FailureMode_FAILURE_MODE_ORIGINAL_ORDER {
-		sent.OnFailure = rerankdv1.FailureMode_FAILURE_MODE_FAIL
+		// The client can do that after all its attempts. Before, the server may try other models.
+		sent.OnFailure = rerankdv1.FailureMode_FAILURE_MODE_UNSPECIFIED
 	}
 	sent.ReturnDocuments = false
 	return &rerankdv1.RerankStreamStart{

@@ -66,7 +66,7 @@ func (s *Stream) restarting() (Event, bool) {
 	work := s.intake.awaitWork()
 	switch {
 	case work == nil && s.intake.isSettled():
-		return s.drain(rerankdv1.Outcome_OUTCOME_RERANKED, "")
+		return s.drainSettled()
 	case work == nil:
 		s.phase = s.streaming
 		return Event{}, false
@@ -112,7 +112,7 @@ func (s *Stream) attemptEnded() (Event, bool) {
 		failure = fromStatus(ended)
 	}
 	if s.intake.isSettled() {
-		return s.drain(rerankdv1.Outcome_OUTCOME_RERANKED, "")
+		return s.drainSettled()
 	}
 	return s.recover(failure)
 }
@@ -125,7 +125,7 @@ func (s *Stream) recover(failure *Error) (Event, bool) {
 		return s.conclude(rerankdv1.Outcome_OUTCOME_PARTIAL, deadlineCame)
 	}
 	delay, again := s.policy.delayAfter(failure)
-	again = again && s.ctx.Err() == nil
+	again = again && s.isResumable() && s.ctx.Err() == nil
 	deadline, bounded := s.ctx.Deadline()
 	late := bounded && time.Until(deadline) <= delay
 	switch {
@@ -142,15 +142,23 @@ func (s *Stream) recover(failure *Error) (Event, bool) {
 	return s.fail(failure)
 }
 
+// isResumable is false at a server that tells no model: it is too old to take indexes, and another one could
+// not be compared.
+func (s *Stream) isResumable() bool { return s.model != nil || s.counts.scored == 0 }
+
 // forgives tells whether the options ask for the original order in place of the error.
 func (s *Stream) forgives(failure *Error) bool {
 	if s.options.GetOnFailure() != rerankdv1.FailureMode_FAILURE_MODE_ORIGINAL_ORDER {
 		return false
 	}
 	switch failure.Reason {
-	case "MODEL_LOADING", "MODEL_FAILED", "OVERLOADED", "DRAINING", "BACKEND_FAILED", "NON_FINITE_SCORE",
-		"INTERNAL":
+	case "MODEL_LOADING", "MODEL_FAILED", "OVERLOADED", "DRAINING", "PROVIDER_UNAVAILABLE", "BACKEND_FAILED",
+		"NON_FINITE_SCORE", "INTERNAL":
 		return true
+	case "QUOTA_EXCEEDED":
+		// The caller's own quota has no provider.
+		_, ofProvider := failure.Metadata["provider"]
+		return ofProvider
 	}
 	return false
 }

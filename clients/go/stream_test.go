@@ -88,7 +88,7 @@ func TestTheServerIsAskedForScoresOnly(t *testing.T) {
 	want := &rerankdv1.RerankStreamStart{
 		Query: "query", Emit: rerankdv1.StreamEmit_STREAM_EMIT_SCORES,
 		Options: &rerankdv1.RerankOptions{
-			Model: "m", TopN: 1, Instruction: "i", OnFailure: rerankdv1.FailureMode_FAILURE_MODE_FAIL,
+			Model: "m", TopN: 1, MaxScoredDocuments: 2, Instruction: "i",
 			OnDeadline: rerankdv1.DeadlineMode_DEADLINE_MODE_PARTIAL,
 		},
 	}

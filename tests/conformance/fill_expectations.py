@@ -79,6 +79,8 @@ def expectation(
     reference: Reference, vector: Mapping[str, Any], request: Mapping[str, Any]
 ) -> dict[str, Any]:
     options = request.get("options", {})
+    if options.get("model") == "none":
+        return in_the_given_order(vector, request)
     rows = rows_of(reference, vector, request)
     scored = sum(row["scored"] for row in rows)
     usage = {"documents": len(rows), "scored_documents": scored}
@@ -95,6 +97,29 @@ def expectation(
     if len(rows) > SHOWN:
         expect["count"] = len(rows)
     return expect | {"model": "rerankd/bootstrap-en", "usage": usage}
+
+
+def in_the_given_order(vector: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+    """What the model `none` answers: no option but `top_n` and `return_documents` makes a difference."""
+    options = request["options"]
+    documents = documents_of(vector, request)
+    rows = []
+    for index, document in enumerate(documents[: options.get("top_n") or len(documents)]):
+        row = {"index": index, "id": document.get("id", ""), "scored": False, "score": 0.0, "rank": index + 1}
+        if "original_score" in document:
+            row["original_score"] = document["original_score"]
+        if options.get("return_documents"):
+            row["document"] = document
+        rows.append(row)
+    expect: dict[str, Any] = {"results": rows[:SHOWN]}
+    if len(rows) > SHOWN:
+        expect["count"] = len(rows)
+    return expect | {
+        "outcome": "PASSTHROUGH",
+        "outcome_reason": "NONE: ",
+        "model": "none",
+        "usage": {"documents": len(documents), "scored_documents": 0, "truncated_documents": 0},
+    }
 
 
 def rounded(row: Mapping[str, Any]) -> dict[str, Any]:

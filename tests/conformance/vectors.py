@@ -137,6 +137,13 @@ def check_events(
                 len(chunk.index) for chunk in events if isinstance(chunk, pb.ScoreChunk)
             )
             assert len(scores) == answer.usage.scored_documents
+            unscored = [
+                i for chunk in events if isinstance(chunk, pb.ScoreChunk) for i in chunk.unscored_index
+            ]
+            assert len(unscored) == len(set(unscored))
+            assert scores.keys().isdisjoint(unscored)
+            if answer.outcome == pb.OUTCOME_PASSTHROUGH:
+                assert set(unscored) == set(range(answer.usage.documents))
             for index, score in scores.items():
                 assert index not in by_index or by_index[index].score == pytest.approx(score, abs=1e-6)
         case "snapshots":

@@ -11,6 +11,7 @@ import grpc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.both_clients import BOTH, QUERY, call, comparable, documents
 from support.interrupted import Break, InterruptedServer, Plan
 
 from rerankd.client import (
@@ -18,7 +19,6 @@ from rerankd.client import (
     BackendFailedError,
     CancelledError,
     Client,
-    ClientOptions,
     DrainingError,
     InvalidRequestError,
     ModelChangedError,
@@ -29,9 +29,6 @@ from rerankd.client import (
 )
 from rerankd.client import _resume as resume
 
-QUERY = "red river stone"
-WORDS = ("red", "river", "stone", "light", "salt")
-
 
 @pytest.fixture(autouse=True)
 def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,50 +36,10 @@ def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resume, "LONGEST_DELAY_SECONDS", 0.002)
 
 
-def documents(count: int) -> list[dict[str, object]]:
-    """Many have equal scores, so that ties show."""
-    return [
-        {"id": f"d{i}", "text": " ".join(WORDS[(i // 3**k) % 5] for k in range(i % 4)), "original_score": i}
-        for i in range(count)
-    ]
-
-
-def call(
-    kind: str, target: str, docs: Sequence[Any], **options: Any
-) -> tuple[RerankResponse, list[Any], int]:
-    """Summary, events and number of resumes of a stream of one of the clients."""
-    if kind == "sync":
-        with Client(target, ClientOptions(**options.pop("client", {}))) as client:
-            stream = client.rerank_stream(QUERY, docs, chunk_documents=4, **options)
-            with stream:
-                events = list(stream)
-            return stream.summary(), events, stream.resumes
-    return asyncio.run(_acall(target, docs, **options))
-
-
-async def _acall(target: str, docs: Sequence[Any], **options: Any) -> tuple[RerankResponse, list[Any], int]:
-    async with (
-        AsyncClient(target, ClientOptions(**options.pop("client", {}))) as client,
-        client.rerank_stream(QUERY, docs, chunk_documents=4, **options) as stream,
-    ):
-        events = [event async for event in stream]
-        return await stream.summary(), events, stream.resumes
-
-
-BOTH = pytest.mark.parametrize("kind", ["sync", "aio"])
-
-
-def comparable(response: RerankResponse) -> RerankResponse:
-    """Without what a broken stream takes with it."""
-    copy = RerankResponse()
-    copy.CopyFrom(response)
-    copy.ClearField("timing")
-    copy.usage.tokens = 0
-    return copy
-
-
-def uninterrupted(kind: str, docs: Sequence[Any], **options: Any) -> RerankResponse:
-    with InterruptedServer(Plan(seed=99)) as server:
+def uninterrupted(
+    kind: str, docs: Sequence[Any], unscored_from: int | None = None, **options: Any
+) -> RerankResponse:
+    with InterruptedServer(Plan(seed=99, unscored_from=unscored_from)) as server:
         return comparable(call(kind, server.target, docs, **options)[0])
 
 
@@ -118,10 +75,11 @@ def test_any_interruptions_give_the_same_answer(data: st.DataObject) -> None:
     # Three attempts without any score are the most at the beginning.
     while len(breaks) > 2 and all(planned.after == 0 for planned in breaks[:3]):
         breaks = breaks[1:]
-    plan = Plan(breaks=breaks, window=data.draw(st.integers(1, 20), "window"))
-    with InterruptedServer(plan) as server:
+    unscored_from = data.draw(st.none() | st.integers(1, 90), "unscored_from")
+    window = data.draw(st.integers(1, 20), "window")
+    with InterruptedServer(Plan(breaks=breaks, window=window, unscored_from=unscored_from)) as server:
         response, _, _ = call("sync", server.target, docs, **options)
-    assert comparable(response) == uninterrupted("sync", docs, **options)
+    assert comparable(response) == uninterrupted("sync", docs, unscored_from, **options)
 
 
 @BOTH
@@ -200,6 +158,20 @@ async def test_a_closed_client_ends_its_streams() -> None:
             with pytest.raises(CancelledError):
                 async for _ in astream:
                     pass
+
+
+@BOTH
+def test_a_server_that_tells_no_model_is_too_old_to_go_on_at(kind: str) -> None:
+    plan = Plan(breaks=[Break(after=5)], tells_model=False)
+    with InterruptedServer(plan) as server:
+        with pytest.raises(DrainingError):
+            call(kind, server.target, documents(60))
+        assert len(server.streams) == 1
+        # Before any score, nothing would have to be compared.
+        server.plan = Plan(breaks=[Break(after=5), Break(after=0)], tells_model=False)
+        response, _, resumes = call(kind, server.target, documents(60))
+    assert resumes == 1
+    assert sum(r.scored for r in response.results) == 60
 
 
 @BOTH

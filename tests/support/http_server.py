@@ -56,7 +56,8 @@ class FaultyEngine(Engine):
 @contextmanager
 def http_server(*, faulty: bool = False, **flags: object) -> Iterator[ServerProcess]:
     """A server process on the fake model; `flags` are settings, with `__` for the dot in their names."""
-    settings = {name.replace("__", "."): value for name, value in flags.items()}
+    # Without a cache the same call is told the same usage each time.
+    settings = {"cache.max_mib": 0} | {name.replace("__", "."): value for name, value in flags.items()}
     process = ServerProcess(settings, program=FAULTY_PROGRAM if faulty else FAKE_MODEL_PROGRAM)
     try:
         yield process

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -28,11 +28,12 @@ class Break:
     """How one stream ends."""
 
     after: int
-    """Documents scored by then."""
+    """Documents answered by then."""
     reason: str = "DRAINING"
     """Empty: the status has no details, as when a connection breaks."""
     code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE
     retry_seconds: float | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,12 @@ class Plan:
     window: int = 16
     seed: int = 0
     """Of the order in which documents are scored."""
+    unscored_from: int | None = None
+    """Documents from this index on are left unscored; None = all are scored."""
+    answer: pb.RerankResponse = field(default_factory=lambda: pb.RerankResponse(outcome=pb.OUTCOME_RERANKED))
+    """Outcome, reason and further usage of the streams that end well."""
+    tells_model: bool = True
+    """Whether the first chunk of scores tells the model, as servers since 0.2 do."""
 
 
 @dataclass(slots=True)
@@ -88,22 +95,23 @@ class InterruptedServer(RerankServiceServicer):
         self.streams.append(seen)
         planned = self.plan.breaks[number] if number < len(self.plan.breaks) else None
         revision = self.plan.revisions[number] if number < len(self.plan.revisions) else REVISION
-        scored = 0
+        answered = 0
         model = pb.ModelRef(id="test/fake", revision=revision, backend="fake")
         for batch in self._batches(request_iterator, seen):
-            left = len(batch) if planned is None else min(len(batch), planned.after - scored)
+            left = len(batch) if planned is None else min(len(batch), planned.after - answered)
             if left:
-                chunk = _score_chunk(seen.start, batch[:left])
-                if not scored:
+                chunk = _score_chunk(seen.start, batch[:left], self.plan.unscored_from)
+                if not answered and self.plan.tells_model:
                     chunk.model.CopyFrom(model)
                 yield pb.RerankStreamResponse(scores=chunk)
-            scored += left
-            if planned is not None and scored >= planned.after:
+            answered += left
+            if planned is not None and answered >= planned.after:
                 _abort(context, planned)
         if planned is not None:
             _abort(context, planned)
-        usage = pb.Usage(documents=len(seen.indexes), scored_documents=scored, tokens=scored)
-        summary = pb.RerankResponse(model=model, usage=usage, outcome=pb.OUTCOME_RERANKED)
+        usage = pb.Usage(documents=len(seen.indexes), scored_documents=answered, tokens=answered)
+        summary = pb.RerankResponse(model=model, usage=usage)
+        summary.MergeFrom(self.plan.answer)
         yield pb.RerankStreamResponse(summary=summary)
 
     def _batches(
@@ -127,9 +135,14 @@ class InterruptedServer(RerankServiceServicer):
         return [waiting.pop(self._random.randrange(len(waiting))) for _ in range(min(count, len(waiting)))]
 
 
-def _score_chunk(start: pb.RerankStreamStart, batch: Sequence[tuple[int, pb.Document]]) -> pb.ScoreChunk:
+def _score_chunk(
+    start: pb.RerankStreamStart, batch: Sequence[tuple[int, pb.Document]], unscored_from: int | None
+) -> pb.ScoreChunk:
     chunk = pb.ScoreChunk()
     for index, document in batch:
+        if unscored_from is not None and index >= unscored_from:
+            chunk.unscored_index.append(index)
+            continue
         logit = expected_logit(start.query, document.text)
         chunk.index.append(index)
         chunk.logit.append(logit)
@@ -140,7 +153,8 @@ def _score_chunk(start: pb.RerankStreamStart, batch: Sequence[tuple[int, pb.Docu
 def _abort(context: grpc.ServicerContext, planned: Break) -> None:
     if not planned.reason:
         context.abort(planned.code, "the connection broke")
-    packed = [_packed(error_details_pb2.ErrorInfo(reason=planned.reason, domain="rerankd"))]
+    info = error_details_pb2.ErrorInfo(reason=planned.reason, domain="rerankd", metadata=planned.metadata)
+    packed = [_packed(info)]
     if planned.retry_seconds is not None:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(round(planned.retry_seconds * 1000))

@@ -44,26 +44,41 @@ export class AllResults implements Collector {
     return true;
   }
 
+  leftUnscored(): void {
+    // Its score says so from the start.
+  }
+
+  best(): RerankResult[] {
+    return rankedResults(this.#kept(this.#best(), true));
+  }
+
   /** Every document, those without a score after the others. */
   ranking(): RerankResult[] {
-    const least = this.#options.minScore;
-    const scored: number[] = [];
-    const unscored: number[] = [];
-    for (let index = 0; index < this.#ids.length; index += 1) {
-      const score = this.#scores.get(index);
-      if (Number.isNaN(score)) {
-        unscored.push(index);
-      } else if (least === undefined || score >= least) {
-        scored.push(index);
+    const order = this.#best();
+    if (this.#options.minScore === undefined) {
+      for (let index = 0; index < this.#ids.length; index += 1) {
+        if (Number.isNaN(this.#scores.get(index))) {
+          order.push(index);
+        }
       }
     }
-    scored.sort((one, other) => this.#compare(one, other));
-    const order = least === undefined ? [...scored, ...unscored] : scored;
     return rankedResults(this.#kept(order, true));
   }
 
   originalOrder(): RerankResult[] {
     return rankedResults(this.#kept(this.#ids.keys(), false));
+  }
+
+  #best(): number[] {
+    const least = this.#options.minScore ?? -Infinity;
+    const scored: number[] = [];
+    for (let index = 0; index < this.#ids.length; index += 1) {
+      // NaN is not above anything.
+      if (this.#scores.get(index) >= least) {
+        scored.push(index);
+      }
+    }
+    return scored.sort((one, other) => this.#compare(one, other));
   }
 
   *#kept(order: Iterable<number>, withScores: boolean): Generator<Kept> {

@@ -8,6 +8,8 @@ export class BestResults implements Collector {
   /** A binary heap with the worst of the best first. */
   readonly #heap: Kept[] = [];
   readonly #first: Kept[] = [];
+  /** The first of those that nobody scores, in the order of their indexes. */
+  readonly #unscored: Kept[] = [];
 
   constructor(options: RerankOptions) {
     this.#options = options;
@@ -35,18 +37,42 @@ export class BestResults implements Collector {
     return true;
   }
 
-  ranking(unscored: readonly Entry[]): RerankResult[] {
-    const best = this.#heap.toSorted(compareKept);
-    const { minScore, topN } = this.#options;
-    if (minScore !== undefined) {
-      return rankedResults(best.filter(({ score }) => score !== undefined && score.score >= minScore));
+  /** They may come in any order; only the first `topN` can be in a result. */
+  leftUnscored(entry: Entry): void {
+    const { topN } = this.#options;
+    const last = this.#unscored.at(-1);
+    if (this.#unscored.length === topN && last !== undefined && last.index < entry.index) {
+      return;
     }
-    const rest = unscored.slice(0, topN - best.length).map((entry) => keep(entry, this.#options));
+    // Nearly always the end: the server tells them in order, but for those of a resumed stream.
+    let place = this.#unscored.length;
+    while (place > 0 && (this.#unscored[place - 1]?.index ?? 0) > entry.index) {
+      place -= 1;
+    }
+    this.#unscored.splice(place, 0, keep(entry, this.#options));
+    this.#unscored.length = Math.min(this.#unscored.length, topN);
+  }
+
+  best(): RerankResult[] {
+    return rankedResults(this.#best());
+  }
+
+  /** Unscored documents fill what the scored ones leave free. */
+  ranking(): RerankResult[] {
+    const best = this.#best();
+    const { minScore, topN } = this.#options;
+    const rest = minScore === undefined ? this.#unscored.slice(0, topN - best.length) : [];
     return rankedResults([...best, ...rest]);
   }
 
   originalOrder(): RerankResult[] {
     return rankedResults(this.#first);
+  }
+
+  #best(): Kept[] {
+    const { minScore } = this.#options;
+    const best = this.#heap.toSorted(compareKept);
+    return best.filter(({ score }) => minScore === undefined || (score !== undefined && score.score >= minScore));
   }
 
   #siftUp(start: number, kept: Kept): void {

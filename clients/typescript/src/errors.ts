@@ -13,7 +13,8 @@ import { Code } from "@connectrpc/connect";
  * ├── UnavailableError
  * │   ├── ModelLoadingError
  * │   ├── OverloadedError
- * │   └── DrainingError
+ * │   ├── DrainingError
+ * │   └── ProviderUnavailableError
  * ├── QuotaExceededError
  * ├── UnauthenticatedError
  * ├── ForbiddenError
@@ -134,7 +135,15 @@ export class DrainingError extends UnavailableError {
   static override readonly defaultReason = "DRAINING";
 }
 
-/** The key has used up its quota; retry after the delay and not before. */
+/** What scores for this model is elsewhere, and cannot be reached or is overloaded. */
+export class ProviderUnavailableError extends UnavailableError {
+  static override readonly defaultReason = "PROVIDER_UNAVAILABLE";
+}
+
+/**
+ * The key has used up its quota, or the server its own at the provider that `metadata.provider` names;
+ * retry after the delay and not before.
+ */
 export class QuotaExceededError extends RerankdError {
   static override readonly defaultReason = "QUOTA_EXCEEDED";
   static override readonly defaultCode = Code.ResourceExhausted;

@@ -36,8 +36,12 @@ export interface Collector {
   read(entry: Entry): void;
   /** Notes a score; tells whether the ranking may have changed. */
   scored(entry: Entry, score: Score): boolean;
-  /** Best first, then the unscored documents, which come in the order of their indexes. */
-  ranking(unscored: readonly Entry[]): RerankResult[];
+  /** Notes that a document will have no score. */
+  leftUnscored(entry: Entry): void;
+  /** What is scored so far, best first. */
+  best(): RerankResult[];
+  /** Best first, then the unscored documents in the order of their indexes. */
+  ranking(): RerankResult[];
   /** The documents that were read, unscored. */
   originalOrder(): RerankResult[];
 }

@@ -40,6 +40,7 @@ const FORGIVABLE: ReadonlySet<string> = new Set([
   "MODEL_FAILED",
   "OVERLOADED",
   "DRAINING",
+  "PROVIDER_UNAVAILABLE",
   "BACKEND_FAILED",
   "NON_FINITE_SCORE",
   "INTERNAL",
@@ -71,7 +72,6 @@ export class StreamState {
   readonly #policy: ResumePolicy;
   readonly #results: Collector;
   readonly #outstanding = new Map<number, Document>();
-  readonly #skipped: Entry[] = [];
   readonly #usage = create(UsageSchema);
   #limits = DEFAULT_LIMITS;
   #snapshots: SnapshotSchedule | undefined;
@@ -139,9 +139,7 @@ export class StreamState {
   takeUnsent(input: DocumentInput): void {
     const entry = { index: this.received, document: documentMessage(input, this.received) };
     this.#results.read(entry);
-    if (this.#skipped.length < this.request.options.topN) {
-      this.#skipped.push(entry);
-    }
+    this.#results.leftUnscored(entry);
     this.received += 1;
   }
 
@@ -186,7 +184,7 @@ export class StreamState {
    */
   delayAfterMs(error: RerankdError, remainingMs: number): number | undefined {
     if (this.exhausted && this.#outstanding.size === 0 && this.#model !== undefined) {
-      this.#answer(Outcome.RERANKED, "");
+      this.#answerWithoutSummary();
       return undefined;
     }
     const { onDeadline, onFailure } = this.request.options;
@@ -200,7 +198,7 @@ export class StreamState {
       this.#policy.resumed();
       return delayMs;
     }
-    if (onFailure === FailureMode.ORIGINAL_ORDER && FORGIVABLE.has(error.reason)) {
+    if (onFailure === FailureMode.ORIGINAL_ORDER && isForgivable(error)) {
       return undefined;
     }
     throw error;
@@ -224,17 +222,14 @@ export class StreamState {
     }
     let changed = false;
     for (const [index, score] of scoreRows(chunk)) {
-      const document = this.#outstanding.get(index);
-      if (document === undefined) {
-        throw new InternalError(`the server scored documents[${index}], which was not waiting`);
-      }
-      this.#outstanding.delete(index);
-      this.#outstandingBytes -= documentCost(document);
-      changed = this.#results.scored({ index, document }, score) || changed;
+      changed = this.#results.scored(this.#answered(index), score) || changed;
       this.#usage.scoredDocuments += 1;
       this.#usage.truncatedDocuments += score.droppedTokens > 0 ? 1 : 0;
     }
-    if (chunk.index.length > 0) {
+    for (const index of chunk.unscoredIndex) {
+      this.#results.leftUnscored(this.#answered(index));
+    }
+    if (chunk.index.length + chunk.unscoredIndex.length > 0) {
       this.#policy.progressed();
     }
     if (this.request.emit === StreamEmit.SCORES) {
@@ -244,10 +239,25 @@ export class StreamState {
     }
   }
 
+  /** Takes a document out of the window. */
+  #answered(index: number): Entry {
+    const document = this.#outstanding.get(index);
+    if (document === undefined) {
+      throw new InternalError(`the server answered documents[${index}], which was not waiting`);
+    }
+    this.#outstanding.delete(index);
+    this.#outstandingBytes -= documentCost(document);
+    return { index, document };
+  }
+
   #checkModel(model: ModelRef): void {
     if (this.#model === undefined) {
       this.#model = model;
-    } else if (model.id !== this.#model.id || model.revision !== this.#model.revision) {
+      return;
+    }
+    // A model that could not be loaded has no revision: it leaves unscored what another stream began.
+    const isSameRevision = model.revision === this.#model.revision || model.revision === "";
+    if (model.id !== this.#model.id || !isSameRevision) {
       const [before, now] = [nameOf(this.#model), nameOf(model)];
       throw new ModelChangedError(
         `the interrupted stream was scored by ${before} and would go on with ${now}; ` +
@@ -264,6 +274,7 @@ export class StreamState {
       this.#usage.deduplicated += summary.usage.deduplicated;
       this.#usage.providerUnits += summary.usage.providerUnits;
       this.#usage.providerCost += summary.usage.providerCost;
+      this.#usage.providerUnitsEstimated ||= summary.usage.providerUnitsEstimated;
     }
     if (summary.model !== undefined) {
       this.#checkModel(summary.model);
@@ -277,18 +288,28 @@ export class StreamState {
   #snapshot(): Snapshot {
     const { scoredDocuments } = this.#usage;
     return create(SnapshotSchema, {
-      results: this.#results.ranking([]),
+      results: this.#results.best(),
       received: this.received,
       scored: scoredDocuments,
     });
   }
 
+  /** Answers when a stream is lost with nothing left to ask for but its outcome. */
+  #answerWithoutSummary(): void {
+    if (this.#usage.scoredDocuments > 0) {
+      this.#answer(Outcome.RERANKED, "");
+    } else {
+      this.#answer(Outcome.PASSTHROUGH, "NONE: the server left every document unscored");
+    }
+  }
+
   #answer(outcome: Outcome, outcomeReason: string, { timing }: Partial<RerankResponse> = {}): void {
     this.#usage.documents = this.received;
+    for (const entry of this.unscoredAfter(-1)) {
+      this.#results.leftUnscored(entry);
+    }
     const results =
-      outcome === Outcome.PASSTHROUGH
-        ? this.#results.originalOrder()
-        : this.#results.ranking([...this.#unscored(), ...this.#skipped]);
+      outcome === Outcome.PASSTHROUGH ? this.#results.originalOrder() : this.#results.ranking();
     const model = this.#model ?? create(ModelRefSchema, { id: this.request.options.model });
     const answer = create(RerankResponseSchema, { results, model, usage: this.#usage, outcome, outcomeReason });
     if (timing !== undefined) {
@@ -296,10 +317,11 @@ export class StreamState {
     }
     this.answer = answer;
   }
+}
 
-  #unscored(): Generator<Entry> {
-    return this.unscoredAfter(-1);
-  }
+/** Whether an error is no fault of the request; a quota is the caller's own unless it is a provider's. */
+function isForgivable({ reason, metadata }: RerankdError): boolean {
+  return FORGIVABLE.has(reason) || (reason === "QUOTA_EXCEEDED" && "provider" in metadata);
 }
 
 /** What the server is asked: the scores of every document. What it has to refuse, it gets unchanged. */
@@ -308,9 +330,9 @@ export function sentOptions(options: RerankOptions): RerankOptions {
   // The reply of a stream whose chunks have told everything can be short.
   sent.topN = options.topN >= 0 ? 1 : options.topN;
   sent.returnDocuments = false;
-  sent.maxScoredDocuments = Math.min(options.maxScoredDocuments, 0);
   if (options.onFailure === FailureMode.ORIGINAL_ORDER) {
-    sent.onFailure = FailureMode.FAIL;
+    // The client can do that after all its attempts. Before, the server may try other models.
+    sent.onFailure = FailureMode.UNSPECIFIED;
   }
   return sent;
 }

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import {
+  Outcome,
   RerankdClient,
   RerankdError,
   type RerankResponse,
@@ -130,14 +131,22 @@ function checkEvents(vector: Vector, events: StreamEvent[], answer: RerankRespon
 
 function checkScores(events: StreamEvent[], answer: RerankResponse): void {
   const scores = new Map<number, number>();
+  const unscored = new Set<number>();
   for (const chunk of events) {
     assert(chunk.$typeName === "rerankd.v1.ScoreChunk");
+    for (const index of chunk.unscoredIndex) {
+      assert(!unscored.has(index), `documents[${index}] was left unscored twice`);
+      unscored.add(index);
+    }
     for (const [row, index] of chunk.index.entries()) {
       assert(!scores.has(index), `documents[${index}] was scored twice`);
       scores.set(index, chunk.score[row] ?? NaN);
     }
   }
   assert.equal(scores.size, answer.usage?.scoredDocuments);
+  if (answer.outcome === Outcome.PASSTHROUGH) {
+    assert.equal(unscored.size, answer.usage?.documents);
+  }
   for (const { index, score, scored } of answer.results) {
     assert(!scored || Math.abs((scores.get(index) ?? NaN) - score) < 1e-6, `documents[${index}]`);
   }

@@ -18,6 +18,7 @@ const CODES: Record<string, Code> = {
   MODEL_FAILED: Code.FailedPrecondition,
   OVERLOADED: Code.Unavailable,
   DRAINING: Code.Unavailable,
+  PROVIDER_UNAVAILABLE: Code.Unavailable,
   QUOTA_EXCEEDED: Code.ResourceExhausted,
   UNAUTHENTICATED: Code.Unauthenticated,
   FORBIDDEN: Code.PermissionDenied,

@@ -98,14 +98,17 @@ export class FakeStream {
     }
   }
 
-  scores(entries: readonly Entry[]): StreamResponse {
+  /** The scores of documents; those from an index on are left unscored. */
+  scores(entries: readonly Entry[], unscoredFrom = Infinity): StreamResponse {
     const isFirst = this.scored.length === 0;
     this.scored.push(...entries);
-    const texts = entries.map(({ document }) => textOf(document));
+    const scored = entries.filter(({ index }) => index < unscoredFrom);
+    const texts = scored.map(({ document }) => textOf(document));
     const value = {
-      index: entries.map(({ index }) => index),
+      index: scored.map(({ index }) => index),
       score: texts.map(scoreOf),
       logit: texts.map(logitOf),
+      unscoredIndex: entries.map(({ index }) => index).filter((index) => index >= unscoredFrom),
       ...(isFirst && { model: { ...MODEL, revision: this.revision } }),
     };
     return { message: { case: "scores", value } };
@@ -233,11 +236,15 @@ export class FakeServer {
 export function failure(
   reason: string,
   code: Code,
-  { retryAfterSeconds, pushbackMs }: { retryAfterSeconds?: number; pushbackMs?: number } = {},
+  {
+    retryAfterSeconds,
+    pushbackMs,
+    metadata = { key: "value" },
+  }: { retryAfterSeconds?: number; pushbackMs?: number; metadata?: Record<string, string> } = {},
 ): ConnectError {
   const headers = new Headers(pushbackMs === undefined ? {} : { "grpc-retry-pushback-ms": String(pushbackMs) });
   const error = new ConnectError(`it failed with ${reason}`, code, headers);
-  error.details.push({ desc: ErrorInfoSchema, value: { reason, domain: "rerankd", metadata: { key: "value" } } });
+  error.details.push({ desc: ErrorInfoSchema, value: { reason, domain: "rerankd", metadata } });
   if (retryAfterSeconds !== undefined) {
     const nanos = Math.round((retryAfterSeconds % 1) * 1e9);
     const retryDelay = { seconds: BigInt(Math.floor(retryAfterSeconds)), nanos };

@@ -51,9 +51,9 @@ it("asks the server for all scores and a short summary", async () => {
   assert.deepEqual([query, emit], ["q", StreamEmit.SCORES]);
   assert.deepEqual(
     [sent?.model, sent?.topN, sent?.returnDocuments, sent?.maxScoredDocuments, sent?.minScore],
-    ["m", 1, false, 0, 0.5],
+    ["m", 1, false, 600, 0.5],
   );
-  assert.deepEqual([sent?.onFailure, sent?.longDocument], [FailureMode.FAIL, LongDocument.TRUNCATE_START]);
+  assert.deepEqual([sent?.onFailure, sent?.longDocument], [FailureMode.UNSPECIFIED, LongDocument.TRUNCATE_START]);
   assert.equal(options.topN, 5, "the caller's options were changed");
 });
 

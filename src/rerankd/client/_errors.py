@@ -12,7 +12,8 @@ RerankdError
 ├── UnavailableError
 │   ├── ModelLoadingError
 │   ├── OverloadedError
-│   └── DrainingError
+│   ├── DrainingError
+│   └── ProviderUnavailableError
 ├── QuotaExceededError
 ├── UnauthenticatedError
 ├── ForbiddenError
@@ -156,8 +157,17 @@ class DrainingError(UnavailableError):
     _reason = "DRAINING"
 
 
+class ProviderUnavailableError(UnavailableError):
+    """What scores for this model is elsewhere, and cannot be reached or is overloaded."""
+
+    _reason = "PROVIDER_UNAVAILABLE"
+
+
 class QuotaExceededError(RerankdError):
-    """The key has used up its quota; retry after the delay and not before."""
+    """The key has used up its quota, or the server its own at the provider that `metadata` names.
+
+    Retry after the delay and not before.
+    """
 
     _reason = "QUOTA_EXCEEDED"
     _code = grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -222,6 +232,7 @@ _WITH_REASON: tuple[type[RerankdError], ...] = (
     ModelLoadingError,
     OverloadedError,
     DrainingError,
+    ProviderUnavailableError,
     QuotaExceededError,
     UnauthenticatedError,
     ForbiddenError,

@@ -44,11 +44,12 @@ class RerankKeywords(TypedDict, total=False):
     long_document: LongDocument
     """What happens to documents that are longer than the model reads."""
     max_scored_documents: int
-    """Only the first documents, this many, are scored; 0 means all."""
+    """Only the first documents, this many, are scored; 0 means as many as the server is configured to."""
     original_score_weight: float | None
     """Weight, from 0 to 1, of the documents' original scores in the final score."""
     on_failure: FailureMode
-    """What comes back when scoring fails: the error, or the documents in their original order."""
+    """What comes back when scoring fails: the error, or, where no other model of the server can stand in,
+    the documents in their original order. Left out, it is what the server is configured to do."""
     on_deadline: DeadlineMode
     """What comes back when the deadline comes first: the error, or the best so far."""
     priority: Priority

@@ -5,9 +5,9 @@ from __future__ import annotations
 import heapq
 import math
 from array import array
+from bisect import insort
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Protocol
 
 from rerankd.v1 import rerank_service_pb2 as pb
@@ -41,8 +41,14 @@ class Collector(Protocol):
     def scored(self, index: int, document: pb.Document, score: Score) -> bool:
         """Notes a score; says whether the ranking may have changed."""
 
-    def ranking(self, unscored: Iterable[Entry]) -> list[pb.RerankResult]:
-        """Best first, then the unscored ones, which come in the order of their indexes."""
+    def left_unscored(self, index: int, document: pb.Document) -> None:
+        """Notes that a document will have no score."""
+
+    def best(self) -> list[pb.RerankResult]:
+        """What is scored so far, best first."""
+
+    def ranking(self) -> list[pb.RerankResult]:
+        """Best first, then the unscored ones in the order of their indexes."""
 
     def original_order(self) -> list[pb.RerankResult]:
         """Every document that was read, unscored."""
@@ -74,13 +80,13 @@ class BestResults:
     def __init__(self, options: pb.RerankOptions) -> None:
         self._options = options
         self._heap: list[tuple[tuple[float, float], int, pb.RerankResult]] = []
-        self._first: list[Entry] = []
-        self._keeps_first = options.on_failure == pb.FAILURE_MODE_ORIGINAL_ORDER
+        self._first: list[pb.RerankResult] = []
+        self._unscored: list[pb.RerankResult] = []
 
     def read(self, index: int, document: pb.Document) -> None:
-        """Only a stream that may have to answer in the original order remembers its beginning."""
-        if self._keeps_first and len(self._first) < self._options.top_n:
-            self._first.append((index, document))
+        """The beginning is remembered, because the server may leave everything in the original order."""
+        if len(self._first) < self._options.top_n:
+            self._first.append(_result(index, document, self._options))
 
     def scored(self, index: int, document: pb.Document, score: Score) -> bool:
         """Keeps the result if it is among the best so far."""
@@ -92,17 +98,29 @@ class BestResults:
         heapq.heapreplace(self._heap, (score.order, -index, _result(index, document, self._options, score)))
         return True
 
-    def ranking(self, unscored: Iterable[Entry]) -> list[pb.RerankResult]:
-        """Best first; unscored documents fill what the scored ones leave free."""
-        best = [entry[2] for entry in sorted(self._heap, reverse=True)]
+    def left_unscored(self, index: int, document: pb.Document) -> None:
+        """Keeps the first `top_n` of them, which may come in any order."""
+        if len(self._unscored) < self._options.top_n or index < self._unscored[-1].index:
+            insort(self._unscored, _result(index, document, self._options), key=lambda result: result.index)
+            del self._unscored[self._options.top_n :]
+
+    def best(self) -> list[pb.RerankResult]:
+        """The best, those below `min_score` left out."""
+        best = (entry[2] for entry in sorted(self._heap, reverse=True))
         if self._options.HasField("min_score"):
             return _numbered(result for result in best if result.score >= self._options.min_score)
-        rest = (_result(index, document, self._options) for index, document in unscored)
-        return _numbered([*best, *islice(rest, self._options.top_n - len(best))])
+        return _numbered(best)
+
+    def ranking(self) -> list[pb.RerankResult]:
+        """Best first; unscored documents fill what the scored ones leave free."""
+        best = self.best()
+        if self._options.HasField("min_score"):
+            return best
+        return _numbered([*best, *self._unscored[: self._options.top_n - len(best)]])
 
     def original_order(self) -> list[pb.RerankResult]:
         """The first `top_n` documents."""
-        return _numbered(_result(index, document, self._options) for index, document in self._first)
+        return _numbered(self._first)
 
 
 class AllResults:
@@ -144,19 +162,25 @@ class AllResults:
             self._details[index] = score
         return True
 
-    def ranking(self, unscored: Iterable[Entry]) -> list[pb.RerankResult]:
+    def left_unscored(self, index: int, document: pb.Document) -> None:
+        """Its row says so from the start."""
+
+    def best(self) -> list[pb.RerankResult]:
+        """Every document with a score."""
+        least = self._options.min_score if self._options.HasField("min_score") else -math.inf
+        scored = (index for index, is_scored in enumerate(self._is_scored) if is_scored)
+        return self._ranked(index for index in scored if self._scores[index] >= least)
+
+    def ranking(self) -> list[pb.RerankResult]:
         """Every document, those without a score after the others."""
-        least = self._options.min_score if self._options.HasField("min_score") else None
-        kept = (
-            index
-            for index, is_scored in enumerate(self._is_scored)
-            if least is None or (is_scored and self._scores[index] >= least)
-        )
-        return _numbered(self._result(index, scored=True) for index in sorted(kept, key=self._order))
+        return self.best() if self._options.HasField("min_score") else self._ranked(range(len(self._ids)))
 
     def original_order(self) -> list[pb.RerankResult]:
         """Every document."""
         return _numbered(self._result(index, scored=False) for index in range(len(self._ids)))
+
+    def _ranked(self, kept: Iterable[int]) -> list[pb.RerankResult]:
+        return _numbered(self._result(index, scored=True) for index in sorted(kept, key=self._order))
 
     def _order(self, index: int) -> tuple[float, float, int]:
         if not self._is_scored[index]:

@@ -31,6 +31,7 @@ _FORGIVABLE = frozenset(
         "MODEL_FAILED",
         "OVERLOADED",
         "DRAINING",
+        "PROVIDER_UNAVAILABLE",
         "BACKEND_FAILED",
         "NON_FINITE_SCORE",
         "INTERNAL",
@@ -73,7 +74,6 @@ class StreamState:
         self._top = collector(start.options)
         self._outstanding: dict[int, pb.Document] = {}
         self._outstanding_bytes = 0
-        self._skipped: list[Entry] = []
         self._usage = pb.Usage()
         self._timing = pb.Timing()
         self._model: pb.ModelRef | None = None
@@ -132,8 +132,7 @@ class StreamState:
         """Notes a document that nobody will score."""
         message = document_message(document, self.received)
         self._top.read(self.received, message)
-        if len(self._skipped) < self._options.top_n:
-            self._skipped.append((self.received, message))
+        self._top.left_unscored(self.received, message)
         self.received += 1
 
     def unscored_after(self, index: int) -> list[Entry]:
@@ -165,13 +164,13 @@ class StreamState:
             RerankdError: The stream has failed.
         """
         if self.exhausted and not self._outstanding and self._model is not None:
-            self._answer(pb.OUTCOME_RERANKED, "")
+            self._answer_without_summary()
             return None
         partial = self._options.on_deadline == pb.DEADLINE_MODE_PARTIAL
         if partial and isinstance(error, DeadlineExceededError):
             self._answer(pb.OUTCOME_PARTIAL, "the deadline came first")
             return None
-        delay = self._policy.delay_after(error)
+        delay = self._policy.delay_after(error) if self._is_resumable() else None
         remaining = self.remaining_seconds()
         if delay is not None and (remaining is None or delay < remaining):
             return delay
@@ -179,7 +178,7 @@ class StreamState:
             self._answer(pb.OUTCOME_PARTIAL, "the deadline came first")
             return None
         forgiving = self._options.on_failure == pb.FAILURE_MODE_ORIGINAL_ORDER
-        if forgiving and error.reason in _FORGIVABLE:
+        if forgiving and _is_forgivable(error):
             return None
         raise error
 
@@ -188,29 +187,42 @@ class StreamState:
         self._usage = pb.Usage()
         self._answer(pb.OUTCOME_PASSTHROUGH, f"{error.reason}: {error.message}")
 
+    def _is_resumable(self) -> bool:
+        """A server that tells no model is too old to take indexes, and another one could not be compared."""
+        return self._usage.scored_documents == 0 or self._model is not None
+
     def _take_scores(self, chunk: pb.ScoreChunk) -> Iterator[Event]:
         if chunk.HasField("model"):
             self._check_model(chunk.model)
         changed = False
         for index, score in score_rows(chunk):
-            document = self._outstanding.pop(index, None)
-            if document is None:
-                raise InternalError(f"the server scored documents[{index}], which was not waiting")
-            self._outstanding_bytes -= document_cost(document)
-            changed |= self._top.scored(index, document, score)
+            changed |= self._top.scored(index, self._answered(index), score)
             self._usage.scored_documents += 1
             self._usage.truncated_documents += score.dropped_tokens > 0
-        if chunk.index:
+        for index in chunk.unscored_index:
+            self._top.left_unscored(index, self._answered(index))
+        if chunk.index or chunk.unscored_index:
             self._policy.progressed()
         if self._emits_scores:
             yield chunk
         elif self._snapshots is not None and self._snapshots.due(changed=changed):
             yield self._snapshot()
 
+    def _answered(self, index: int) -> pb.Document:
+        """Takes a document out of the window."""
+        document = self._outstanding.pop(index, None)
+        if document is None:
+            raise InternalError(f"the server answered documents[{index}], which was not waiting")
+        self._outstanding_bytes -= document_cost(document)
+        return document
+
     def _check_model(self, model: pb.ModelRef) -> None:
         if self._model is None:
             self._model = model
-        elif (model.id, model.revision) != (self._model.id, self._model.revision):
+            return
+        # A model that could not be loaded has no revision: it leaves unscored what another stream began.
+        revisions = (self._model.revision, "")
+        if model.id != self._model.id or model.revision not in revisions:
             raise ModelChangedError(
                 f"the interrupted stream was scored by {_name(self._model)} and would go on with "
                 f"{_name(model)}; their scores cannot be compared: run it again",
@@ -220,6 +232,7 @@ class StreamState:
     def _finish(self, summary: pb.RerankResponse) -> Iterator[Event]:
         for name in ("tokens", "cache_hits", "deduplicated", "provider_units", "provider_cost"):
             setattr(self._usage, name, getattr(self._usage, name) + getattr(summary.usage, name))
+        self._usage.provider_units_estimated |= summary.usage.provider_units_estimated
         self._timing = summary.timing
         self._check_model(summary.model)
         if self._snapshots is not None and self._snapshots.pending:
@@ -228,14 +241,23 @@ class StreamState:
 
     def _snapshot(self) -> pb.Snapshot:
         scored = self._usage.scored_documents
-        return pb.Snapshot(results=self._top.ranking(()), received=self.received, scored=scored)
+        return pb.Snapshot(results=self._top.best(), received=self.received, scored=scored)
+
+    def _answer_without_summary(self) -> None:
+        """Answers when a stream is lost with nothing left to ask for but its outcome."""
+        if self._usage.scored_documents:
+            self._answer(pb.OUTCOME_RERANKED, "")
+        else:
+            self._answer(pb.OUTCOME_PASSTHROUGH, "NONE: the server left every document unscored")
 
     def _answer(self, outcome: pb.Outcome.ValueType, reason: str) -> None:
         self._usage.documents = self.received
         if outcome == pb.OUTCOME_PASSTHROUGH:
             results = self._top.original_order()
         else:
-            results = self._top.ranking((*self._outstanding.items(), *self._skipped))
+            for index, document in self._outstanding.items():
+                self._top.left_unscored(index, document)
+            results = self._top.ranking()
         self.response = pb.RerankResponse(
             results=results,
             model=self._model or pb.ModelRef(id=self._options.model),
@@ -270,6 +292,12 @@ class _Snapshots:
         return True
 
 
+def _is_forgivable(error: RerankdError) -> bool:
+    """Whether it is no fault of the request; a quota is the caller's own unless it is a provider's."""
+    quota_of_provider = error.reason == "QUOTA_EXCEEDED" and "provider" in error.metadata
+    return error.reason in _FORGIVABLE or quota_of_provider
+
+
 def _sent_start(start: pb.RerankStreamStart) -> pb.RerankStreamStart:
     """What the server is asked: scores of every document. What it has to refuse, it gets unchanged."""
     sent = pb.RerankStreamStart()
@@ -281,9 +309,9 @@ def _sent_start(start: pb.RerankStreamStart) -> pb.RerankStreamStart:
         # The reply of a stream whose chunks have told everything can be short.
         options.top_n = 1
     options.return_documents = False
-    options.max_scored_documents = min(options.max_scored_documents, 0)
     if options.on_failure == pb.FAILURE_MODE_ORIGINAL_ORDER:
-        options.on_failure = pb.FAILURE_MODE_FAIL
+        # The client can do that after all its attempts. Before, the server may try other models.
+        options.on_failure = pb.FAILURE_MODE_UNSPECIFIED
     return sent
 
 

@@ -10,13 +10,14 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 
 from rerankd.core.errors import (
     DeadlineExceededError,
     InternalError,
     ModelLoadingError,
+    ModelNotFoundError,
     RerankdError,
 )
 from rerankd.core.limits import Limits, check_original_scores
@@ -101,8 +102,11 @@ class Engine:
 
     def adopt(self, policy: RerankingPolicy) -> None:
         """Makes a policy hold for calls that begin from now on; those under way end as they began."""
-        self.policy = policy
         self.registry.default = policy.default_model
+        # What names no model must not mean another one to a call that began before the next policy.
+        with suppress(ModelNotFoundError):
+            policy = replace(policy, default_model=self.registry.canonical(""))
+        self.policy = policy
 
     async def rerank(self, request: Request, caller: Caller = ANYONE) -> Ranking:
         """Ranks the documents of one request.
@@ -192,7 +196,7 @@ class Engine:
                 reason = stood_in(ranking.model.id, wanted.model_id(), error)
             logger.warning("another model stood in", extra={"model": name, "reason": error.spec.reason})
             return replace(ranking, outcome_reason="; ".join(filter(None, (reason, _detail(ranking)))))
-        if not wanted.is_forgiving():
+        if not wanted.is_forgiven(error):
             raise error
         logger.warning("answered in the original order", extra={"reason": error.spec.reason})
         return wanted.original_order(why(error))
@@ -233,9 +237,9 @@ class _UnaryCall:
         """Models to try, in order, once this one has failed."""
         return stand_ins(self._registry, self._policy, self._request.options)
 
-    def is_forgiving(self) -> bool:
-        """Whether the original order is an answer."""
-        return self._policy.forgiving(self._request.options)
+    def is_forgiven(self, error: RerankdError) -> bool:
+        """Whether the original order is an answer to the error."""
+        return self._policy.forgives(self._request.options, error)
 
     def model_id(self) -> str:
         """Id of the model that is asked."""

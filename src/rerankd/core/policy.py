@@ -88,8 +88,8 @@ def check_streamable(model: LoadedModel) -> None:
 
 def documents_to_score(options: Options, policy: RerankingPolicy, model: LoadedModel) -> int:
     """How many documents of a request are scored at most; 0 = all of them."""
-    bounds = [options.max_scored_documents, policy.cloud_top_n if model.description.is_cloud else 0]
-    return min((bound for bound in bounds if bound), default=0)
+    bounds = (options.max_scored_documents, policy.bound(options, is_cloud=model.description.is_cloud))
+    return min(filter(None, bounds), default=0)
 
 
 def stand_ins(registry: Registry, policy: RerankingPolicy, options: Options) -> list[str]:

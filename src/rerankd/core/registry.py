@@ -119,6 +119,10 @@ class Registry:
         """The id of a name; raises ModelNotFoundError for what may not be loaded."""
         return self._catalogue.canonical(name or self.default)
 
+    def id_of_default(self, name: str) -> str:
+        """The id that an empty name would stand for if `default` were this; raises ModelNotFoundError."""
+        return self._catalogue.canonical(name)
+
     async def get(self, name: str) -> LoadedModel:
         """The model, loaded now if it is not yet; a thousand first calls load it once.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from rerankd.core.errors import DrainingError, RerankdError
 from rerankd.core.types import FailureMode, Options
 
 
@@ -30,14 +31,28 @@ class RerankingPolicy:
         return replace(
             options,
             model=options.model or self.default_model,
-            max_scored_documents=options.max_scored_documents or self.max_scored_documents,
             document_fields=options.document_fields or self.document_fields,
         )
+
+    def bound(self, options: Options, *, is_cloud: bool) -> int:
+        """Most documents that a model scores by the operator's word, beside the request's own; 0 = all."""
+        general = 0 if options.max_scored_documents else self.max_scored_documents
+        bounds = filter(None, (general, self.cloud_top_n if is_cloud else 0))
+        return min(bounds, default=0)
 
     def stand_ins(self, options: Options) -> tuple[str, ...]:
         """Models to try, in order, when the wanted one fails."""
         return () if options.on_failure is FailureMode.FAIL else self.fallback_models
 
-    def forgiving(self, options: Options) -> bool:
-        """Whether a request that no model could score is answered in its original order."""
+    def may_forgive(self, options: Options) -> bool:
+        """Whether a request that no model could score can be answered in its original order."""
         return (options.on_failure or self.on_failure) is FailureMode.ORIGINAL_ORDER
+
+    def forgives(self, options: Options, error: RerankdError) -> bool:
+        """Whether it is, for this error.
+
+        A server that goes down forgives only callers who said so: the others find a ranking elsewhere.
+        """
+        if options.on_failure is None and isinstance(error, DrainingError):
+            return False
+        return self.may_forgive(options)

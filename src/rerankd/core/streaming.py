@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from bisect import bisect_left
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
 from rerankd.core.collecting import collector
@@ -14,7 +15,6 @@ from rerankd.core.loaded import NoModel
 from rerankd.core.policy import (
     check_streamable,
     check_supported,
-    documents_to_score,
     is_fault_of_model,
     load_before,
     soft_deadline,
@@ -68,7 +68,7 @@ class StreamSession:
         self._caller = caller
         self._received = 0
         self._fed = 0
-        self._most_scored = 0
+        self._operators_bound = 0
         self._chunk = Chunk(indexes=(), documents=())
         """The chunk being fed; what of it is not yet fed belongs to the answer all the same."""
         self._top = collector(self._options, self._limits.max_stream_results)
@@ -129,7 +129,7 @@ class StreamSession:
             if run is not None:
                 self._stand_in = stood_in(self._model.id, self._registry.canonical(wanted), failure)
                 return run
-        if not self._policy.forgiving(self._options):
+        if not self._policy.forgives(self._options, failure):
             raise failure
         self._model = ModelRef(id=self._registry.canonical(wanted), revision="", backend="")
         self._give_up(why(failure))
@@ -145,7 +145,7 @@ class StreamSession:
             return None
         check_supported(self._options, model)
         check_streamable(model)
-        self._most_scored = documents_to_score(self._options, self._policy, model)
+        self._operators_bound = self._policy.bound(self._request.options, is_cloud=model.description.is_cloud)
         if self._request.emit is Emit.SCORES:
             self._pending = ScoreBuffer(model.ref)
         self._run = run = self._runs.new(
@@ -196,14 +196,13 @@ class StreamSession:
 
     def _remember(self, chunk: Chunk) -> None:
         """Only a stream that may have to answer in the original order remembers its beginning."""
-        if self._given_up or self._policy.forgiving(self._options):
+        if self._given_up or self._policy.may_forgive(self._options):
             room = (self._options.top_n or self._limits.max_stream_results) - len(self._first)
             self._first += self._unscored(chunk.part(0, room))
 
     async def _feed(self, run: Run, chunk: Chunk) -> None:
         self._remember(chunk)
-        limit = self._most_scored
-        scored = max(0, min(len(chunk), limit - self._fed)) if limit else len(chunk)
+        scored = self._to_score(chunk)
         await self._room(run, scored)
         self._fed += len(chunk)
         if run.failure is not None:
@@ -213,6 +212,19 @@ class StreamSession:
         if scored:
             await run.add(chunk.indexes[:scored], chunk.documents[:scored])
         run.usage.documents = self._received
+
+    def _to_score(self, chunk: Chunk) -> int:
+        """How many documents of a chunk, from its beginning, are to be scored.
+
+        The caller's own bound counts documents of this stream. The operator's goes by their indexes, so that
+        a stream that goes on after an interruption does not begin to count anew.
+        """
+        count, own = len(chunk), self._request.options.max_scored_documents
+        if own:
+            count = max(0, min(count, own - self._fed))
+        if self._operators_bound:
+            count = min(count, bisect_left(chunk.indexes, self._operators_bound))
+        return count
 
     async def _room(self, run: Run, count: int) -> None:
         """Waits until `count` more documents fit the window; unsent scores take room as well."""
@@ -251,8 +263,8 @@ class StreamSession:
 
     def _check_failures(self, run: Run, reader: asyncio.Task[None]) -> None:
         if run.failure is not None and not self._given_up:
-            forgiven = is_fault_of_model(run.failure) and self._policy.forgiving(self._options)
-            if not forgiven:
+            forgiven = self._policy.forgives(self._options, run.failure)
+            if not (forgiven and is_fault_of_model(run.failure)):
                 raise run.failure
             self._give_up(why(run.failure))
             self._leave_unscored(run.unscored())

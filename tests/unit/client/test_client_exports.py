@@ -35,6 +35,7 @@ EXPORTS = {
     "NonFiniteScoreError",
     "OverloadedError",
     "Priority",
+    "ProviderUnavailableError",
     "QuotaExceededError",
     "RerankBatchResponse",
     "RerankKeywords",

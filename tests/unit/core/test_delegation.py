@@ -71,6 +71,7 @@ async def stream(
     texts: Sequence[str],
     *,
     size: int = 3,
+    first_index: int = 0,
     emit: Emit = Emit.SCORES,
     caller: Caller = Caller(),  # noqa: B008 - immutable
     **options: object,
@@ -78,8 +79,9 @@ async def stream(
     async def chunks() -> AsyncIterator[Chunk]:
         for start in range(0, len(texts), size):
             part = texts[start : start + size]
+            first = first_index + start
             yield Chunk(
-                indexes=range(start, start + len(part)), documents=[Document(text=text) for text in part]
+                indexes=range(first, first + len(part)), documents=[Document(text=text) for text in part]
             )
 
     wanted = StreamRequest(query=QUERY, options=Options(**options), emit=emit)  # type: ignore[arg-type]
@@ -396,6 +398,28 @@ async def test_a_stream_tells_what_the_operator_does_not_let_it_score() -> None:
     _, more = await stream(engine, TEXTS, max_scored_documents=4)
     assert more.usage.scored_documents == 4
     await closing(engine)
+
+
+async def test_a_stream_that_goes_on_does_not_begin_to_count_the_operators_bound_anew() -> None:
+    engine = engine_of(FakeBackend(), max_scored_documents=5)
+    _, ranking = await stream(engine, TEXTS, first_index=3)
+    assert [result.index for result in ranking.results if result.scored] == [4, 3]
+    await closing(engine)
+
+
+async def test_a_server_that_goes_down_forgives_only_who_asked_for_it() -> None:
+    for mode in (None, FailureMode.ORIGINAL_ORDER):
+        model = TextModel()
+        model.hold.clear()
+        engine = engine_of(model, on_failure=FailureMode.ORIGINAL_ORDER)
+        call = asyncio.create_task(engine.rerank(request(on_failure=mode)))
+        await model.entered.acquire()
+        await closing(engine)
+        if mode is None:
+            with pytest.raises(DrainingError):
+                await call
+        else:
+            assert (await call).outcome is Outcome.PASSTHROUGH
 
 
 async def test_a_call_ends_with_the_policy_that_it_began_with() -> None:

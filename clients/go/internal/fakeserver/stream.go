@@ -29,6 +29,8 @@ type Plan struct {
 	Summary *rerankdv1.RerankResponse
 	// Tamper changes each chunk of scores before it is sent.
 	Tamper func(*rerankdv1.ScoreChunk)
+	// Finish changes the final message of a stream that goes well.
+	Finish func(*rerankdv1.RerankResponse)
 }
 
 var errBroken = errors.New("the plan broke the stream")
@@ -88,11 +90,15 @@ func (s *session) finish() error {
 	if s.next == 0 {
 		return Failure(codes.InvalidArgument, "INVALID_REQUEST", "the stream brought no documents")
 	}
-	return s.summarise(&rerankdv1.RerankResponse{
+	summary := &rerankdv1.RerankResponse{
 		Model:   Model(s.plan.Revision),
 		Usage:   &rerankdv1.Usage{Tokens: int64(s.scored)},
 		Outcome: rerankdv1.Outcome_OUTCOME_RERANKED,
-	})
+	}
+	if s.plan.Finish != nil {
+		s.plan.Finish(summary)
+	}
+	return s.summarise(summary)
 }
 
 func (s *session) summarise(summary *rerankdv1.RerankResponse) error {

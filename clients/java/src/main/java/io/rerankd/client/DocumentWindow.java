@@ -94,8 +94,8 @@ final class DocumentWindow {
     return RerankStreamRequest.newBuilder().setDocuments(chunk).build();
   }
 
-  /** Forgets a document that is scored; null when it is not waiting for a score. */
-  Document scored(int index) {
+  /** Forgets a document that is scored or never will be; null when it is not waiting for that. */
+  Document answered(int index) {
     Candidate candidate = sent.remove(index);
     if (candidate == null) {
       return null;

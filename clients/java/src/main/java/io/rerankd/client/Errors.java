@@ -33,6 +33,7 @@ final class Errors {
           Map.entry("MODEL_LOADING", ModelLoadingException::new),
           Map.entry("OVERLOADED", OverloadedException::new),
           Map.entry("DRAINING", DrainingException::new),
+          Map.entry("PROVIDER_UNAVAILABLE", ProviderUnavailableException::new),
           Map.entry("QUOTA_EXCEEDED", QuotaExceededException::new),
           Map.entry("UNAUTHENTICATED", UnauthenticatedException::new),
           Map.entry("FORBIDDEN", ForbiddenException::new),

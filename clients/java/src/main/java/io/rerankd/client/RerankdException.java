@@ -23,7 +23,8 @@ import java.util.Optional;
  * ├── UnavailableException
  * │   ├── ModelLoadingException
  * │   ├── OverloadedException
- * │   └── DrainingException
+ * │   ├── DrainingException
+ * │   └── ProviderUnavailableException
  * ├── QuotaExceededException
  * ├── UnauthenticatedException
  * ├── ForbiddenException

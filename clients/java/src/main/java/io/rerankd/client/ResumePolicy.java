@@ -20,7 +20,7 @@ final class ResumePolicy {
     this.resumeAttempts = resumeAttempts;
   }
 
-  /** Notes that a new score has come. */
+  /** Notes that a new score has come, or the word that there will be none. */
   void scored() {
     everScored = true;
     scoredSinceFailure = true;

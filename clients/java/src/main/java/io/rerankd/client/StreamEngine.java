@@ -242,10 +242,7 @@ final class StreamEngine
 
   private void keep(Document document) {
     int index = progress.read(document);
-    if (phase == StreamPhase.GIVING_UP) {
-      return;
-    }
-    if (plan.sends(index)) {
+    if (phase != StreamPhase.GIVING_UP && plan.sends(index)) {
       window.add(index, document);
     } else {
       progress.leaveUnscored(index, document);
@@ -264,10 +261,8 @@ final class StreamEngine
     if (from != attempt) {
       return;
     }
-    boolean waits = false;
-    if (message.hasScores()) {
-      waits = takeScores(message.getScores());
-    } else if (message.hasSummary()) {
+    boolean waits = message.hasScores() && takeScores(message.getScores());
+    if (message.hasSummary()) {
       serverSummary = message.getSummary();
     }
     if (!waits && attempt != null) {
@@ -279,7 +274,7 @@ final class StreamEngine
   private boolean takeScores(ScoreChunk chunk) {
     try {
       ScoreChunk event = progress.take(chunk, window, outlet::rankingChanged);
-      if (event.getIndexCount() == 0) {
+      if (event.getIndexCount() + event.getUnscoredIndexCount() == 0) {
         return false;
       }
       resume.scored();
@@ -303,31 +298,37 @@ final class StreamEngine
       failed(failure);
     } else if (serverSummary == null) {
       failed(Errors.protocol("the stream ended without a summary"));
-    } else if (serverSummary.getOutcome() != Outcome.OUTCOME_RERANKED) {
-      progress.stoppedBy(serverSummary.getOutcome(), serverSummary.getOutcomeReason());
-      finish();
-    } else if (!from.isHalfClosed() || !window.isEmpty()) {
+    } else if (serverSummary.getOutcome() == Outcome.OUTCOME_RERANKED
+        && !(from.isHalfClosed() && window.isEmpty())) {
       failed(Errors.protocol("the server ended the stream before every document had a score"));
     } else {
-      phase = StreamPhase.READING;
+      endAs(serverSummary.getOutcome(), serverSummary.getOutcomeReason());
     }
     pump();
+  }
+
+  /** Settles the outcome; unless time is over, the rest of the documents is read first. */
+  private void endAs(Outcome outcome, String reason) {
+    progress.endedAs(outcome, reason);
+    if (outcome == Outcome.OUTCOME_RERANKED) {
+      phase = StreamPhase.READING;
+    } else if (outcome == Outcome.OUTCOME_PASSTHROUGH) {
+      phase = StreamPhase.GIVING_UP;
+      window.drain((index, document) -> { });
+    } else {
+      finish();
+    }
   }
 
   private void failed(RerankdException failure) {
     window.restore();
     lastFailure = failure;
-    // Without a model the server is older than the indexes that a resumed stream sends.
-    boolean canResume = !progress.hasScores() || progress.model().isPresent();
     if (failure instanceof DeadlineExceededException && plan.wantsPartial()) {
       deadlineExpired();
-    } else if (resume.mayResume(failure) && canResume) {
+    } else if (resume.mayResume(failure) && progress.canGoOn()) {
       goOnAfter(resume.delay(failure));
     } else if (plan.forgives(failure)) {
-      progress.stoppedBy(
-          Outcome.OUTCOME_PASSTHROUGH, failure.getReason() + ": " + failure.getMessage());
-      phase = StreamPhase.GIVING_UP;
-      window.drain((index, document) -> { });
+      endAs(Outcome.OUTCOME_PASSTHROUGH, failure.getReason() + ": " + failure.getMessage());
       pump();
     } else {
       end(failure);
@@ -356,7 +357,7 @@ final class StreamEngine
     }
     if (plan.wantsPartial()) {
       if (phase != StreamPhase.GIVING_UP) {
-        progress.stoppedBy(Outcome.OUTCOME_PARTIAL, "the deadline came first");
+        progress.endedAs(Outcome.OUTCOME_PARTIAL, "the deadline came first");
       }
       finish();
       deliver();

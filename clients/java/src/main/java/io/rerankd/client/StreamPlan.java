@@ -16,6 +16,7 @@ final class StreamPlan {
           "MODEL_FAILED",
           "OVERLOADED",
           "DRAINING",
+          "PROVIDER_UNAVAILABLE",
           "BACKEND_FAILED",
           "NON_FINITE_SCORE",
           "INTERNAL");
@@ -57,7 +58,12 @@ final class StreamPlan {
 
   /** Whether on_failure turns this error into an answer; what the caller did wrong never is. */
   boolean forgives(RerankdException failure) {
-    return wantsOriginalOrder() && FORGIVABLE.contains(failure.getReason());
+    // A quota without a provider is the caller's own.
+    boolean isQuotaOfProvider =
+        failure.getReason().equals("QUOTA_EXCEEDED")
+            && failure.getMetadata().containsKey("provider");
+    return wantsOriginalOrder()
+        && (FORGIVABLE.contains(failure.getReason()) || isQuotaOfProvider);
   }
 
   /** The first message of each attempt: scores only, because the client ranks by itself. */
@@ -66,9 +72,11 @@ final class StreamPlan {
         options.toBuilder()
             .setTopN(1)
             .setReturnDocuments(false)
-            .clearMinScore()
-            .clearMaxScoredDocuments()
-            .setOnFailure(FailureMode.FAILURE_MODE_FAIL);
+            .clearMinScore();
+    if (wantsOriginalOrder()) {
+      // The client can do that after all its attempts. Before, the server may try other models.
+      asked.clearOnFailure();
+    }
     return RerankStreamRequest.newBuilder()
         .setStart(
             RerankStreamStart.newBuilder()

@@ -9,7 +9,6 @@ import io.rerankd.v1.RerankResult;
 import io.rerankd.v1.ScoreChunk;
 import io.rerankd.v1.Snapshot;
 import java.util.List;
-import java.util.Optional;
 
 /** What a stream knows of its documents over all attempts, and the answer that comes of it. */
 final class StreamProgress {
@@ -39,13 +38,9 @@ final class StreamProgress {
         scored, received);
   }
 
-  boolean hasScores() {
-    return scored > 0;
-  }
-
-  /** The model of the first attempt; nothing before its first score. */
-  Optional<ModelRef> model() {
-    return Optional.ofNullable(model);
+  /** Whether another attempt may follow: a server that tells no model is too old for its indexes. */
+  boolean canGoOn() {
+    return scored == 0 || model != null;
   }
 
   /** Counts a document and gives its index. */
@@ -61,8 +56,8 @@ final class StreamProgress {
     ranking.leaveUnscored(index, document);
   }
 
-  /** Says why the answer will not be a whole ranking. */
-  void stoppedBy(Outcome value, String reason) {
+  /** Says what the answer will be, and why. */
+  void endedAs(Outcome value, String reason) {
     outcome = value;
     outcomeReason = reason;
   }
@@ -94,17 +89,25 @@ final class StreamProgress {
     }
     boolean changed = false;
     for (int i = 0; i < count; i++) {
-      Document document = window.scored(chunk.getIndex(i));
-      if (document == null) {
-        throw Errors.protocol(
-            "the server scored document " + chunk.getIndex(i) + ", which waits for no score");
-      }
+      Document document = answered(chunk.getIndex(i), window);
       changed |= ranking.score(scoreAt(chunk, i), document);
+    }
+    for (int index : chunk.getUnscoredIndexList()) {
+      ranking.leaveUnscored(index, answered(index, window));
     }
     if (changed) {
       onChange.run();
     }
     return first || !chunk.hasModel() ? chunk : chunk.toBuilder().clearModel().build();
+  }
+
+  private static Document answered(int index, DocumentWindow window) {
+    Document document = window.answered(index);
+    if (document == null) {
+      throw Errors.protocol(
+          "the server answered document " + index + ", which waits for no score");
+    }
+    return document;
   }
 
   /** The best documents so far. */
@@ -123,6 +126,10 @@ final class StreamProgress {
    * @param summary what the attempt that ended well told; null when none did
    */
   RerankResponse answer(DocumentWindow window, RerankResponse summary) {
+    if (summary == null && outcome == Outcome.OUTCOME_RERANKED && scored == 0) {
+      // The stream was lost with nothing left to ask for but its outcome.
+      endedAs(Outcome.OUTCOME_PASSTHROUGH, "NONE: the server left every document unscored");
+    }
     RerankResponse.Builder answer = RerankResponse.newBuilder();
     if (summary != null) {
       answer.setUsage(summary.getUsage()).setTiming(summary.getTiming());
@@ -141,7 +148,7 @@ final class StreamProgress {
   }
 
   private List<RerankResult> results(DocumentWindow window) {
-    if (outcome == Outcome.OUTCOME_PASSTHROUGH && plan.wantsOriginalOrder()) {
+    if (outcome == Outcome.OUTCOME_PASSTHROUGH) {
       return ranking.originalOrder();
     }
     if (window != null) {
@@ -178,8 +185,10 @@ final class StreamProgress {
       model = found;
       return;
     }
-    if (!model.getId().equals(found.getId())
-        || !model.getRevision().equals(found.getRevision())) {
+    // A model that could not be loaded has no revision: it leaves unscored what another stream began.
+    boolean isSameRevision =
+        model.getRevision().equals(found.getRevision()) || found.getRevision().isEmpty();
+    if (!model.getId().equals(found.getId()) || !isSameRevision) {
       throw new ModelChangedException(
           new Failure(
                   Status.Code.FAILED_PRECONDITION,

@@ -19,7 +19,6 @@ final class TopRanking implements Ranking {
 
   private final RerankOptions options;
   private final int capacity;
-  private final boolean remembersFirst;
   private final PriorityQueue<RerankResult> worstFirst =
       new PriorityQueue<>(BEST_FIRST.reversed());
   private final TreeMap<Integer, RerankResult> unscored = new TreeMap<>();
@@ -28,12 +27,12 @@ final class TopRanking implements Ranking {
   TopRanking(StreamPlan plan) {
     options = plan.options();
     capacity = options.getTopN();
-    remembersFirst = plan.wantsOriginalOrder();
   }
 
   @Override
   public void read(int index, Document document) {
-    if (remembersFirst && first.size() < capacity) {
+    // The server may leave everything in the original order.
+    if (first.size() < capacity) {
       first.add(Ranking.unscored(index, document, options).build());
     }
   }

@@ -21,6 +21,7 @@ import io.rerankd.v1.RerankServiceGrpc;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 
@@ -97,7 +98,24 @@ final class FakeServer implements AutoCloseable {
 
   /** An error as the real server sends it. */
   static StatusRuntimeException error(Status.Code code, String reason, String message) {
-    return error(code, reason, message, null);
+    return error(code, reason, message, Map.of("model", "tiny"));
+  }
+
+  /** An error with its parts that vary. */
+  static StatusRuntimeException error(
+      Status.Code code, String reason, String message, Map<String, String> metadata) {
+    ErrorInfo info =
+        ErrorInfo.newBuilder()
+            .setDomain("rerankd")
+            .setReason(reason)
+            .putAllMetadata(metadata)
+            .build();
+    return StatusProto.toStatusRuntimeException(
+        com.google.rpc.Status.newBuilder()
+            .setCode(code.value())
+            .setMessage(message)
+            .addDetails(Any.pack(info))
+            .build());
   }
 
   /** An error that names the delay before a retry. */

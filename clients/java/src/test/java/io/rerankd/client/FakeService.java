@@ -52,6 +52,10 @@ final class FakeService extends RerankServiceGrpc.RerankServiceImplBase {
     int microBatch = 16;
     boolean ignoresHalfClose;
     int partialAfterScores = -1;
+    /** Documents from this index on are left unscored. */
+    int unscoredFrom = Integer.MAX_VALUE;
+    /** What the final message has instead of the usual. */
+    RerankResponse summary = RerankResponse.getDefaultInstance();
 
     static Script failing(int afterScores, RuntimeException failure) {
       Script script = new Script();

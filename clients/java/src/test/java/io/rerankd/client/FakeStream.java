@@ -133,6 +133,10 @@ final class FakeStream implements StreamObserver<RerankStreamRequest> {
     }
     for (int place : places) {
       Document document = chunk.getDocuments(place);
+      if (chunk.getIndex(place) >= script.unscoredFrom) {
+        scores.addUnscoredIndex(chunk.getIndex(place));
+        continue;
+      }
       float logit = FakeService.logit(document);
       boolean raw = start.getOptions().getRawScores();
       scores
@@ -164,6 +168,7 @@ final class FakeStream implements StreamObserver<RerankStreamRequest> {
             .setOutcomeReason(outcome == Outcome.OUTCOME_PARTIAL ? "the deadline came first" : "")
             .setModel(FakeService.model(script.revision));
     summary.getUsageBuilder().setTokens(11).setDocuments(receivedIndexes.size());
+    summary.mergeFrom(script.summary);
     responses.onNext(RerankStreamResponse.newBuilder().setSummary(summary).build());
     responses.onCompleted();
   }

@@ -83,7 +83,8 @@ class OutcomeTest {
       assertEquals(withDocuments, result.hasDocument());
     }
     assertEquals(
-        FailureMode.FAILURE_MODE_FAIL, service.streams.get(0).start.getOptions().getOnFailure());
+        FailureMode.FAILURE_MODE_UNSPECIFIED,
+        service.streams.get(0).start.getOptions().getOnFailure());
   }
 
   @Test

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.rerankd.v1.Outcome;
 import io.rerankd.v1.RerankRequest;
 import io.rerankd.v1.RerankResponse;
 import io.rerankd.v1.RerankResult;
@@ -12,6 +13,7 @@ import io.rerankd.v1.ScoreChunk;
 import io.rerankd.v1.Snapshot;
 import io.rerankd.v1.StreamEmit;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -21,6 +23,7 @@ import java.util.stream.Collectors;
 final class StreamEvents {
   private final RerankRequest request;
   private final Map<Integer, Float> scores = new HashMap<>();
+  private final Set<Integer> unscored = new HashSet<>();
   private Snapshot lastSnapshot = Snapshot.getDefaultInstance();
 
   StreamEvents(RerankRequest request) {
@@ -39,6 +42,9 @@ final class StreamEvents {
     for (int i = 0; i < chunk.getIndexCount(); i++) {
       assertNull(scores.put(chunk.getIndex(i), chunk.getScore(i)), "a score came twice");
     }
+    for (int index : chunk.getUnscoredIndexList()) {
+      assertTrue(unscored.add(index), "a document was left unscored twice");
+    }
   }
 
   private void takeSnapshot(Snapshot snapshot) {
@@ -54,6 +60,9 @@ final class StreamEvents {
   void check(RerankResponse summary, CallSettings settings) {
     if (settings.emit() == StreamEmit.STREAM_EMIT_SCORES) {
       assertEquals(summary.getUsage().getScoredDocuments(), scores.size());
+      if (summary.getOutcome() == Outcome.OUTCOME_PASSTHROUGH) {
+        assertEquals(summary.getUsage().getDocuments(), unscored.size());
+      }
       for (RerankResult result : summary.getResultsList()) {
         if (result.getScored()) {
           assertEquals(scores.get(result.getIndex()), result.getScore());

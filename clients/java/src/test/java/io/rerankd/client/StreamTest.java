@@ -120,7 +120,7 @@ class StreamTest {
     assertEquals(1, sent.getTopN());
     assertFalse(sent.hasMinScore());
     assertFalse(sent.getReturnDocuments());
-    assertEquals(0, sent.getMaxScoredDocuments());
+    assertEquals(3, sent.getMaxScoredDocuments());
     assertEquals(
         StreamEmit.STREAM_EMIT_SCORES, server.service.streams.get(0).start.getEmit());
   }
