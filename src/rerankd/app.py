@@ -7,20 +7,24 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rerankd.assembly import StartupError, build_engine
-from rerankd.config import Config
+from rerankd.config import Config, ConfigError
 from rerankd.core.engine import Engine, Request
 from rerankd.core.errors import RerankdError
 from rerankd.core.registry import ModelReport
 from rerankd.core.warmup import Warmup, WarmupRequest, read_samples
+from rerankd.grpc_api.configuration import ConfigService
 from rerankd.grpc_api.health import SERVICE, HealthService
 from rerankd.grpc_api.probe import GrpcProbe
 from rerankd.grpc_api.server import GrpcServer, GrpcSettings, ListenError, bracketed
 from rerankd.grpc_api.service import RerankService
+from rerankd.reconfiguration.admin import Admin
+from rerankd.reconfiguration.reconfiguration import Reconfiguration
+from rerankd.reconfiguration.state import with_state
 from rerankd.telemetry import logs
 
 if TYPE_CHECKING:
@@ -41,16 +45,40 @@ class Application:
         http_port: Port of the HTTP door, 0 where it is turned off.
     """
 
-    def __init__(self, config: Config, engine: Engine | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        engine: Engine | None = None,
+        *,
+        base: Config | None = None,
+        reread: Callable[[], Config] | None = None,
+    ) -> None:
+        """Opens nothing yet.
+
+        Args:
+            config: What holds, with the changes of earlier runs that were kept.
+            engine: Ranks; None = the one that `config` describes.
+            base: The configuration without those changes; None = there are none.
+            reread: Reads the configuration again, for SIGHUP; None = it cannot be read again.
+        """
         self.config = config
         self.engine = engine or build_engine(config)
+        self._reconfiguration = Reconfiguration(
+            config, self.engine, base=(base or config).reranking, reread=reread
+        )
+        self._admin = Admin(config.admin.token)
         self.grpc_port = 0
         self.http_port = 0
         self._state: ServingState = "starting"
         self._health = HealthService()
         self._probe = GrpcProbe()
         self._warmup = Warmup(self.engine, self._probe)
-        self._grpc = GrpcServer(_grpc_settings(config), self._service(), self._health)
+        self._grpc = GrpcServer(
+            _grpc_settings(config),
+            self._service(),
+            ConfigService(self._reconfiguration, self._admin),
+            self._health,
+        )
         self._http: HttpServer | None = None
         self._warming: asyncio.Task[None] | None = None
         self._open = asyncio.Event()
@@ -64,8 +92,8 @@ class Application:
 
     @property
     def calls_under_way(self) -> int:
-        """Accepted gRPC calls that have not ended, health and reflection left out."""
-        return self._grpc.calls_under_way
+        """Accepted calls that have not ended; health, reflection and metrics left out."""
+        return self._grpc.calls_under_way + (self._http.calls_under_way if self._http is not None else 0)
 
     async def startup(self) -> None:
         """Opens the ports and begins to warm up; `wait_ready` tells when that is done.
@@ -78,7 +106,8 @@ class Application:
         registry = self.engine.registry
         self._health.set(SERVICE, serving=False)
         self._health.follow(registry)
-        names = ["", *self.config.warmup.models]
+        # What may have to stand in must not be loaded only when it has to.
+        names = ["", *self.config.warmup.models, *self.config.reranking.fallback_models]
         for name in names:
             # A name that nothing is known by fails the warm-up, with a reason.
             with contextlib.suppress(RerankdError):
@@ -106,12 +135,13 @@ class Application:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reconfiguration.reload_soon)
         try:
             await self.startup()
             await self._until_stopped()
         finally:
             await self.shutdown()
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.remove_signal_handler(number)
 
     async def _until_stopped(self) -> None:
@@ -150,13 +180,14 @@ class Application:
             closing.push_async_callback(self.engine.registry.close)
             closing.push_async_callback(self._grpc.stop)
             closing.push_async_callback(self._end_warming)
+            closing.push_async_callback(self._reconfiguration.close)
             logger.info("going down", extra={"drain_delay_seconds": server.drain_delay_seconds})
             self._health.drain()
             await self._unless_hurried(asyncio.sleep(server.drain_delay_seconds))
             await self._grpc.go_away(server.grace_seconds)
             logger.info("draining", extra={"calls": self.calls_under_way})
-            await self._unless_hurried(self._grpc.finish(server.grace_seconds))
-            await self._grpc.finish(0)
+            await self._unless_hurried(self._finish(server.grace_seconds))
+            await self._finish(0)
         logger.info("stopped")
 
     async def __aenter__(self) -> Application:
@@ -174,12 +205,30 @@ class Application:
         """Shuts down."""
         await self.shutdown()
 
+    async def _finish(self, grace_seconds: float) -> None:
+        """Waits for the calls of both doors; what is left after the grace fails with DRAINING."""
+        work = [self._grpc.finish(grace_seconds)]
+        if self._http is not None:
+            work.append(self._http.finish(grace_seconds))
+        await asyncio.gather(*work)
+
+    def _offered(self) -> tuple[str, ...]:
+        """Names of the models that the operator configured."""
+        config = self.config
+        return (
+            "",
+            *config.warmup.models,
+            *config.reranking.fallback_models,
+            *config.models.local,
+            *config.models.aliases,
+            *config.plugins.remotes,
+        )
+
     def _service(self) -> RerankService:
-        models = self.config.models
         return RerankService(
             self.engine,
             self._warmup,
-            offered=("", *self.config.warmup.models, *models.local, *models.aliases),
+            offered=self._offered(),
             default_timeout_seconds=self.config.warmup.timeout_seconds,
         )
 
@@ -199,12 +248,22 @@ class Application:
         self._open.set()
 
     async def _open_http_door(self) -> None:
+        from rerankd.http_api.configuration import configuration_routes
+        from rerankd.http_api.openapi.configuration import configuration_paths
         from rerankd.http_api.routes import application
         from rerankd.http_api.server import HttpServer
 
+        door = application(
+            self.engine,
+            lambda: self._state,
+            accept_any_model=self.config.http.accept_any_model,
+            offered=self._offered(),
+            extra_routes=configuration_routes(self._reconfiguration, self._admin),
+            extra_paths=configuration_paths(),
+        )
         host, port = self.config.host, self.config.http_port
         try:
-            self._http = HttpServer(application(self.engine, lambda: self._state), host, port)
+            self._http = HttpServer(door, host, port)
         except OSError as error:
             raise StartupError(f"cannot listen on {bracketed(host)}:{port}: {error.strerror}") from error
         await self._http.start()
@@ -264,19 +323,26 @@ class Application:
             task.result()
 
 
-def run(config: Config) -> int:
-    """Serves until a signal; the exit status of the process."""
+def run(config: Config, reread: Callable[[], Config] | None = None) -> int:
+    """Serves until a signal; the exit status of the process.
+
+    `reread` reads the configuration again, for SIGHUP.
+    """
     logs.configure(config.log.level, config.log.format)
     try:
-        asyncio.run(_serve(config))
+        asyncio.run(_serve(config, reread))
     except StartupError as error:
         logger.error("cannot serve: %s", error)
         return 1
     return 0
 
 
-async def _serve(config: Config) -> None:
-    await Application(config).serve()
+async def _serve(config: Config, reread: Callable[[], Config] | None) -> None:
+    try:
+        kept = with_state(config)
+    except ConfigError as error:
+        raise StartupError(str(error)) from error
+    await Application(kept, base=config, reread=reread).serve()
 
 
 def _grpc_settings(config: Config) -> GrpcSettings:

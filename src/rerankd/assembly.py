@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rerankd.backends.passthrough import PassthroughModels
-from rerankd.config import Config
+from rerankd.config import Config, ProviderConfig
 from rerankd.core.catalogue import Catalogue, ModelSource
 from rerankd.core.engine import Engine
 from rerankd.core.errors import ModelNotFoundError, RerankdError
@@ -19,6 +19,8 @@ from rerankd.reconfiguration.policy import policy_of
 if TYPE_CHECKING:
     from rerankd.artifacts.store import ArtifactStore
     from rerankd.backends.base import AnyBackend, ProgressReporter
+    from rerankd.backends.remote import RemoteSettings
+    from rerankd.config.delegated import RemoteConfig
 
 
 class StartupError(Exception):
@@ -146,11 +148,44 @@ class _LocalModels:
 
 
 def _plugins(config: Config) -> Sequence[ModelSource]:
-    return ()
+    from rerankd.backends.plugin import PluginModels
+    from rerankd.backends.remote import RemoteModels
+
+    plugins = config.plugins
+    remotes = {name: _remote(name, remote) for name, remote in plugins.remotes.items()}
+    return (
+        PluginModels(allow=plugins.allow, max_concurrency=plugins.max_concurrency),
+        RemoteModels(remotes),
+    )
+
+
+def _remote(name: str, remote: RemoteConfig) -> RemoteSettings:
+    from rerankd.backends.remote import RemoteSettings
+
+    token = remote.token.get_secret_value() if remote.token else None
+    try:
+        return RemoteSettings(token=token, **remote.model_dump(exclude={"token"}))
+    except ValueError as error:
+        raise ValueError(f"plugins.remotes.{name}: {error}") from None
 
 
 def _providers(config: Config) -> Sequence[ModelSource]:
-    return ()
+    from rerankd.backends.cloud import CloudModels, CloudSettings, ProviderSettings
+
+    def account(provider: ProviderConfig) -> ProviderSettings:
+        key = provider.api_key
+        return ProviderSettings(
+            api_key=key.get_secret_value() if key else None, **provider.model_dump(exclude={"api_key"})
+        )
+
+    cloud = config.cloud
+    settings = CloudSettings(
+        cohere=account(cloud.cohere),
+        voyage=account(cloud.voyage),
+        jina=account(cloud.jina),
+        **cloud.model_dump(exclude={"cohere", "voyage", "jina"}),
+    )
+    return (CloudModels(settings),)
 
 
 def _is_foreign(name: str, aliases: Mapping[str, str], others: Sequence[ModelSource]) -> bool:

@@ -191,6 +191,7 @@ async def test_reflection_lists_the_services(fake_server: FakeServer) -> None:
     (answer,) = [m async for m in stub.ServerReflectionInfo(iter([asked]))]
     assert {service.name for service in answer.list_services_response.service} == {
         SERVICE,
+        "rerankd.v1.ConfigService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }

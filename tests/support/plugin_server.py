@@ -87,6 +87,7 @@ def pairs_server(tls: ssl.SSLContext | None = None) -> Iterator[PairsServer]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))

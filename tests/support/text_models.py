@@ -45,6 +45,8 @@ class TextModel:
         self.hold.set()
         self.entered = asyncio.Semaphore(0)
         """Released at the start of every call."""
+        self.given_up = asyncio.Semaphore(0)
+        """Released at every call that is cancelled."""
 
     @property
     def description(self) -> BackendDescription:
@@ -73,6 +75,7 @@ class TextModel:
             await self.hold.wait()
         except asyncio.CancelledError:
             self.cancelled += 1
+            self.given_up.release()
             raise
         finally:
             self.running -= 1

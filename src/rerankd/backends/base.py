@@ -18,7 +18,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from rerankd.core.types import LongDocument, WarmupStage
+from rerankd.core.types import LongDocument, Priority, WarmupStage
 
 Int64Array = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]
@@ -112,6 +112,7 @@ class TextCall:
     """At least one; no two are equal."""
     timeout_seconds: float
     """What is left of the caller's deadline and the server's bound; the core gives up after it."""
+    priority: Priority = Priority.INTERACTIVE
     raw_scores: bool = False
     """Whether the caller wants logits, where the backend has a choice."""
     instruction: str = ""

@@ -11,6 +11,7 @@ from rerankd.cli._config import config
 from rerankd.cli._failure import Failure, describe
 from rerankd.cli._models import models
 from rerankd.cli._rerank import rerank
+from rerankd.cli._reranking import reranking
 from rerankd.cli._serve import serve
 from rerankd.cli._status import status
 from rerankd.cli._warmup import warmup
@@ -43,5 +44,5 @@ def app(debug: bool) -> None:
     """Rerank the candidates of a search by how well each answers the query."""
 
 
-for command in (serve, rerank, status, warmup, models, config):
+for command in (serve, rerank, status, warmup, models, config, reranking):
     app.add_command(command)

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from rerankd.cli._failure import server_packages
-from rerankd.cli._settings import load_config, settings_options
+from rerankd.cli._settings import config_reader, load_config, settings_options
 
 
 @click.command()
 @click.option("--host", help="Address to listen on; 0.0.0.0 or :: = every interface.")
 @click.option("--grpc-port", type=int, help="Port of the gRPC service; 0 = any that is free.")
-@click.option("--http-port", type=int, help="Port of /health and /metrics; 0 = any that is free.")
+@click.option("--http-port", type=int, help="Port of the HTTP door; 0 = any that is free.")
 @click.option("--model", help="Model of requests that name none: an id, preset, alias or directory.")
 @click.option("--provider", help="What runs local models: auto, cpu, cuda or tensorrt.")
 @click.option("--warmup", help="startup, lazy or none: what is ready before the first request.")
@@ -37,7 +37,8 @@ def serve(
 ) -> None:
     """Run the server.
 
-    SIGTERM and Ctrl-C stop it after the calls under way; a second one stops it at once. A flag wins
+    SIGTERM and Ctrl-C stop it after the calls under way; a second one stops it at once. SIGHUP makes it
+    read the section `reranking` of its configuration again. A flag wins
     over the environment, the environment over the file. `rerankd config show` prints what holds.
     """
     flags = {
@@ -53,4 +54,4 @@ def serve(
     config = load_config(flags, settings, config_file)
     with server_packages():
         from rerankd.app import run
-    ctx.exit(run(config))
+    ctx.exit(run(config, config_reader(flags, settings, config_file)))

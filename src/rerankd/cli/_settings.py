@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -43,17 +44,26 @@ def load_config(flags: Mapping[str, object], settings: tuple[str, ...], config_f
         Failure: It cannot be used, or the packages of the server are not installed.
     """
     with server_packages():
-        from rerankd.config import ConfigError, load
+        from rerankd.config import ConfigError
+    try:
+        return config_reader(flags, settings, config_file)()
+    except ConfigError as error:
+        raise Failure("; ".join(error.problems)) from error
+
+
+def config_reader(
+    flags: Mapping[str, object], settings: tuple[str, ...], config_file: Path | None
+) -> Callable[[], Config]:
+    """Reads the configuration as often as it is called; raises ConfigError where it cannot be used."""
+    from rerankd.config import load
+
     given = {key: value for key, value in flags.items() if value is not None}
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals:
             raise click.UsageError(f"--set takes KEY=VALUE, not {setting!r}")
         given[key.strip()] = text
-    try:
-        return load(given, config_file)
-    except ConfigError as error:
-        raise Failure("; ".join(error.problems)) from error
+    return partial(load, given, config_file)
 
 
 @contextmanager

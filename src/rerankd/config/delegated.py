@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from rerankd.config.types import Count, Positive, Price, Seconds, Section
 
@@ -17,33 +17,40 @@ class ProviderConfig(Section):
     api_key: SecretStr | None = None
     """Key of the account; without it the provider's own variable is read (COHERE_API_KEY, VOYAGE_API_KEY,
     JINA_API_KEY). Without both, its models are not offered."""
-    base_url: str = ""
-    """Where the provider's API is; empty = the provider itself."""
+    base_url: Annotated[str, Field(pattern=r"^(https?://[^\s@]+)?$")] = ""
+    """Where the provider's API is, with its version (`https://api.cohere.com/v2`); `/rerank` is added.
+    Empty = the provider itself."""
     max_documents: Positive = 1000
     """Documents of one call; larger sets are split."""
     max_tokens: Count = 0
-    """Tokens of one call, estimated at three characters each; larger sets are split. 0 = no limit."""
+    """Tokens of one call, estimated at three bytes of UTF-8 each; larger sets are split. 0 = no limit."""
     unit_price_usd: Price = 0.0
     """Price of one unit as the provider bills it, in US dollars: of a search for Cohere, of a token for
     Voyage and Jina. 0 = not known, and no cost is told."""
     requests_per_minute: Count = 0
-    """Most calls in a minute; 0 = no bound."""
+    """Most calls in a minute, of all models of the provider; 0 = no bound."""
     budget_usd_per_minute: Price = 0.0
-    """Most money in a minute, by `unit_price_usd`; 0 = no bound."""
+    """Most money in a minute, of all models of the provider; needs `unit_price_usd`. 0 = no bound."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> ProviderConfig:
+        if self.budget_usd_per_minute and not self.unit_price_usd:
+            raise ValueError("budget_usd_per_minute needs unit_price_usd: without a price nothing is counted")
+        return self
 
 
 class VoyageConfig(ProviderConfig):
     """Voyage's own limits."""
 
     max_tokens: Count = 600_000
-    """Tokens of one call, estimated at three characters each; larger sets are split. 0 = no limit."""
+    """Tokens of one call, estimated at three bytes of UTF-8 each; larger sets are split. 0 = no limit."""
 
 
 class CloudConfig(Section):
     """Models of Cohere, Voyage and Jina, named `cohere/…`, `voyage/…` and `jina/…`; needs the extra cloud."""
 
-    allow: tuple[str, ...] = ("*",)
-    """Patterns (`cohere/*`) of the models that requests may name, of the providers that have a key."""
+    allow: tuple[str, ...] = ("cohere/rerank-*", "voyage/rerank-*", "jina/jina-*")
+    """Patterns of the models that requests may name, of the providers that have a key."""
     max_concurrency: Positive = 16
     """Calls to one model under way at once; more wait."""
     retries: Annotated[int, Field(ge=0, le=10)] = 2

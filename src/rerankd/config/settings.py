@@ -6,7 +6,7 @@ A value is looked for in this order: flag, environment variable, TOML file, defa
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -79,6 +79,12 @@ class Config(Section):
     log: LogConfig = LogConfig()
 
     _sources: Mapping[str, Source] = PrivateAttr(default_factory=dict)
+
+    def with_reranking(self, section: RerankingConfig, kept: Iterable[str]) -> Config:
+        """The same with another section `reranking`, whose `kept` fields are from the state file."""
+        other = self.model_copy(update={"reranking": section})
+        other._sources = {**self._sources, **dict.fromkeys((f"reranking.{name}" for name in kept), "state")}
+        return other
 
     @model_validator(mode="after")
     def _agree(self) -> Config:

@@ -22,7 +22,7 @@ CLIENT_VARIABLES = frozenset({"RERANKD_TARGET"})
 _SERVICE_LINK = re.compile(r"^RERANKD_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP|SCTP).*)?)$")
 _LINK_VALUE = re.compile(r"^(tcp|udp|sctp)://")
 
-Source = Literal["flag", "env", "file", "default"]
+Source = Literal["flag", "env", "file", "default", "state"]
 Fields = Mapping[str, FieldInfo]
 """Dotted key to field, for every setting."""
 

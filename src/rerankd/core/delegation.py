@@ -128,6 +128,7 @@ class DelegatedRun(Run):
             query=self._query,
             texts=[group.text for group in groups],
             timeout_seconds=max(0.0, min(self._timeout_seconds, left)),
+            priority=self._priority,
             raw_scores=options.raw_scores,
             instruction=options.instruction,
             long_document=options.long_document,

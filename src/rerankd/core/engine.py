@@ -172,6 +172,9 @@ class Engine:
         try:
             ranking = await wanted.run()
         except RerankdError as error:
+            if isinstance(error, ModelNotFoundError):
+                # Only whoever scores for it can say that a provider has no such model.
+                self.registry.forget(wanted.model_id())
             if not is_fault_of_model(error):
                 raise
             ranking = await self._after_failure(wanted, error)

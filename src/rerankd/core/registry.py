@@ -109,6 +109,7 @@ class Registry:
         self._max_queued_tokens = max_queued_tokens
         self._entries: dict[str, _Entry] = {}
         self._listeners: list[Callable[[str, ModelState], None]] = []
+        self._stopping: set[asyncio.Task[None]] = set()
         self._closing = False
 
     def on_change(self, listener: Callable[[str, ModelState], None]) -> None:
@@ -206,6 +207,16 @@ class Registry:
         """The models that take traffic."""
         return [entry.loaded for entry in self._entries.values() if entry.loaded is not None]
 
+    def forget(self, model_id: str) -> None:
+        """Drops a model that turned out not to exist, so that names which callers make up do not pile up."""
+        entry = self._entries.get(model_id)
+        if entry is None or not isinstance(entry.loaded, DelegatedModel) or self._closing:
+            return
+        del self._entries[model_id]
+        stopping = asyncio.create_task(entry.loaded.stop(), name=f"forget-{model_id}")
+        self._stopping.add(stopping)
+        stopping.add_done_callback(self._stopping.discard)
+
     def record_stage(self, model_id: str, stage: WarmupStage, seconds: float) -> None:
         """Notes the time of a stage that ran outside the load: samples, probe."""
         self._entry(model_id).stages[stage] = seconds
@@ -216,7 +227,7 @@ class Registry:
         loads = [entry.task for entry in self._entries.values() if entry.task is not None]
         for load in loads:
             load.cancel()
-        await asyncio.gather(*loads, return_exceptions=True)
+        await asyncio.gather(*loads, *self._stopping, return_exceptions=True)
         for entry in self._entries.values():
             if entry.loaded is None:
                 continue

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
 from rerankd.core.collecting import collector
-from rerankd.core.errors import DeadlineExceededError, InvalidRequestError, RerankdError
+from rerankd.core.errors import DeadlineExceededError, InvalidRequestError, ModelNotFoundError, RerankdError
 from rerankd.core.limits import check_original_scores
 from rerankd.core.loaded import NoModel
 from rerankd.core.policy import (
@@ -264,6 +264,8 @@ class StreamSession:
     def _check_failures(self, run: Run, reader: asyncio.Task[None]) -> None:
         if run.failure is not None and not self._given_up:
             forgiven = self._policy.forgives(self._options, run.failure)
+            if isinstance(run.failure, ModelNotFoundError):
+                self._registry.forget(self._model.id)
             if not (forgiven and is_fault_of_model(run.failure)):
                 raise run.failure
             self._give_up(why(run.failure))

@@ -8,6 +8,7 @@ import grpc.aio
 from google.protobuf import descriptor_pool
 
 from rerankd.grpc_api.health import SERVICE
+from rerankd.v1.config_service_pb2 import DESCRIPTOR as CONFIGURATION
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import FileDescriptor
@@ -18,8 +19,9 @@ def add_reflection(server: grpc.aio.Server) -> None:
     from grpc_health.v1.health_pb2 import DESCRIPTOR as HEALTH
     from grpc_reflection.v1alpha import reflection
 
+    configuration = [service.full_name for service in CONFIGURATION.services_by_name.values()]
     health = [service.full_name for service in HEALTH.services_by_name.values()]
-    names = (SERVICE, *health, reflection.SERVICE_NAME)
+    names = (SERVICE, *configuration, *health, reflection.SERVICE_NAME)
     # It answers all that the library asks of a pool, though it is none.
     pool = cast("descriptor_pool.DescriptorPool", _MethodsToo(descriptor_pool.Default()))
     reflection.enable_server_reflection(names, server, pool)

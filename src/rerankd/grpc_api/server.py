@@ -12,6 +12,7 @@ import grpc.aio
 from rerankd.grpc_api.health import HealthService
 from rerankd.grpc_api.interceptors import Draining, chain
 from rerankd.grpc_api.reflection import add_reflection
+from rerankd.v1.config_service_pb2_grpc import ConfigServiceServicer, add_ConfigServiceServicer_to_server
 from rerankd.v1.rerank_service_pb2_grpc import RerankServiceServicer, add_RerankServiceServicer_to_server
 
 _MAX_PINGS = 2**31 - 1
@@ -48,10 +49,17 @@ class GrpcServer:
     Life: `start`, then `go_away` and `finish` while going down, `stop` at the end.
     """
 
-    def __init__(self, settings: GrpcSettings, service: RerankServiceServicer, health: HealthService) -> None:
+    def __init__(
+        self,
+        settings: GrpcSettings,
+        service: RerankServiceServicer,
+        configuration: ConfigServiceServicer,
+        health: HealthService,
+    ) -> None:
         self.port = 0
         self._settings = settings
         self._service = service
+        self._configuration = configuration
         self._health = health
         self._draining = Draining()
         self._server: grpc.aio.Server | None = None
@@ -70,6 +78,7 @@ class GrpcServer:
         """
         server = grpc.aio.server(interceptors=chain(self._draining), options=channel_options(self._settings))
         add_RerankServiceServicer_to_server(self._service, server)
+        add_ConfigServiceServicer_to_server(self._configuration, server)
         self._health.add_to(server)
         if self._settings.reflection:
             add_reflection(server)

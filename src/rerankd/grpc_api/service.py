@@ -207,4 +207,3 @@ def _batch_result(outcome: Ranking | RerankdError) -> pb.RerankBatchResult:
     if isinstance(outcome, Ranking):
         return pb.RerankBatchResult(response=convert.response_from(outcome))
     return pb.RerankBatchResult(error=pb.RerankError(reason=outcome.spec.reason, message=outcome.message))
-

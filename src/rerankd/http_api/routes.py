@@ -1,65 +1,114 @@
-"""What HTTP answers: health for probes that know no gRPC, and metrics."""
+"""The HTTP application: which path speaks what."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
-import rerankd
 from rerankd.core.engine import Engine
-from rerankd.telemetry.metrics import Metrics
+from rerankd.http_api import probes
+from rerankd.http_api.dialects.choice import UNDECIDED
+from rerankd.http_api.dialects.cohere import COHERE
+from rerankd.http_api.dialects.dialect import Dialect
+from rerankd.http_api.dialects.jina import JINA
+from rerankd.http_api.dialects.native import NATIVE
+from rerankd.http_api.dialects.voyage import VOYAGE
+from rerankd.http_api.door import Door
+from rerankd.http_api.json_text import Json
+from rerankd.http_api.listing import Listing
+from rerankd.http_api.openapi.document import document
+from rerankd.http_api.probes import ServingState
+from rerankd.http_api.replies import json_response
+from rerankd.http_api.reranking import BatchRoute, Ranker, RerankRoute
+from rerankd.http_api.streaming import StreamRoute
+from rerankd.http_api.under_way import CallsUnderWay
 
-ServingState = Literal["starting", "ready", "draining"]
+__all__ = ["RERANK_PATHS", "ServingState", "application"]
+
+RERANK_PATHS: dict[str, Dialect] = {
+    "/v2/rerank": COHERE,
+    "/v1/rerank": JINA,
+    "/rerank": UNDECIDED,
+    # Where SageMaker and TEI's own users find a reranker.
+    "/": UNDECIDED,
+    "/invocations": UNDECIDED,
+    "/voyage/v1/rerank": VOYAGE,
+    "/api/v1/rerank": NATIVE,
+}
+"""Path to dialect, of the routes that rank one request."""
+
+BATCH_PATH = "/api/v1/rerank/batch"
+STREAM_PATH = "/api/v1/rerank/stream"
 
 
-def application(engine: Engine, state: Callable[[], ServingState]) -> Starlette:
-    """The ASGI application; `state` tells whether the server takes traffic."""
-    metrics = Metrics(engine)
+def application(
+    engine: Engine,
+    state: Callable[[], ServingState],
+    *,
+    accept_any_model: bool = False,
+    offered: Sequence[str] = (),
+    extra_routes: Sequence[BaseRoute] = (),
+    extra_paths: Mapping[str, Json] | None = None,
+) -> Door:
+    """The ASGI application.
 
-    async def health(request: Request) -> Response:
-        live = request.query_params.get("live") in ("1", "true")
-        return _live() if live else _ready(engine, state())
-
-    async def health_live(_: Request) -> Response:
-        return _live()
-
-    async def metrics_page(request: Request) -> Response:
-        body, content_type = metrics.render(request.headers.get("accept", ""))
-        return Response(body, headers={"content-type": content_type})
-
-    return Starlette(
-        routes=[
-            Route("/health", health),
-            Route("/health/live", health_live),
-            Route("/metrics", metrics_page),
-        ],
-        exception_handlers={HTTPException: _http_error, Exception: _unexpected},
+    Args:
+        engine: Ranks. Its limits bound the size of a body.
+        state: Tells whether the server takes traffic.
+        accept_any_model: Whether a model that is not known here means the default one, on routes that
+            speak another service's dialect.
+        offered: Names of the models that the operator configured; lists of models show them always.
+        extra_routes: Routes of other rooms.
+        extra_paths: What the OpenAPI document says of them: path to path item.
+    """
+    under_way = CallsUnderWay()
+    listing = Listing(engine, offered)
+    ranker = Ranker(
+        engine=engine,
+        calls=under_way,
+        names=listing.names,
+        accept_any_model=accept_any_model,
+        max_body_bytes=engine.limits.max_receive_bytes,
     )
 
+    described = document(engine.limits, extra_paths)
 
-def _live() -> Response:
-    return JSONResponse({"state": "live", "version": rerankd.__version__})
+    async def openapi(_: Request) -> Response:
+        return json_response(described)
+
+    routes: list[BaseRoute] = [
+        *(
+            Route(path, RerankRoute(ranker, dialect), methods=["POST"])
+            for path, dialect in RERANK_PATHS.items()
+        ),
+        Route(BATCH_PATH, BatchRoute(ranker), methods=["POST"]),
+        Route(STREAM_PATH, StreamRoute(ranker), methods=["POST"]),
+        *probes.routes(engine, state),
+        *listing.routes(),
+        Route("/openapi.json", openapi),
+        *extra_routes,
+    ]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
+    return Door(app, under_way)
 
 
-def _ready(engine: Engine, state: ServingState) -> Response:
-    models = {report.id: report.state.value for report in engine.registry.reports()}
-    return JSONResponse({"state": state, "models": models}, status_code=200 if state == "ready" else 503)
+_UNROUTED = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    reason = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(status, "INVALID_REQUEST")
     message = error.detail if isinstance(error, HTTPException) else ""
     headers = error.headers if isinstance(error, HTTPException) else None
-    return JSONResponse({"error": {"reason": reason, "message": message}}, status, headers)
-
-
-async def _unexpected(_: Request, __: Exception) -> Response:
-    # Starlette logs the cause after this answer is sent.
-    return JSONResponse({"error": {"reason": "INTERNAL", "message": "an internal error"}}, 500)
+    body: Json = {
+        "code": status,
+        "status": "NOT_FOUND" if status == 404 else "UNIMPLEMENTED",
+        "reason": _UNROUTED.get(status, "INVALID_REQUEST"),
+        "message": message,
+        "details": [],
+    }
+    return json_response({"error": body}, status, headers)

@@ -8,22 +8,29 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
-from starlette.types import ASGIApp
+
+from rerankd.http_api.door import Door
 
 _CLOSE_SECONDS = 2
+_KEEP_ALIVE_SECONDS = 75
+"""How long a connection may be idle: longer than the pools of the usual clients keep theirs, so that it is
+not closed under a request."""
 
 
 class HttpServer:
-    """The HTTP door of one process: `start`, then `stop`."""
+    """The HTTP door of one process: `start`, `finish`, then `stop`."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+    def __init__(self, app: Door, host: str, port: int) -> None:
         """Listens at once, so that a port in use is known before anything is loaded.
 
         Raises:
             OSError: The address is taken or is not one of this machine.
         """
+        self._calls = app.calls
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=128)
+        # Accepted connections inherit it. Without it the two writes of an answer wait for each other.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             app,
@@ -31,6 +38,7 @@ class HttpServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_CLOSE_SECONDS,
         )
         self._server = _Server(config)
@@ -46,6 +54,18 @@ class HttpServer:
             started.cancel()
         if self._task.done():
             await self._task
+
+    @property
+    def calls_under_way(self) -> int:
+        """Accepted calls that rank and have not ended."""
+        return len(self._calls)
+
+    async def finish(self, grace_seconds: float) -> None:
+        """Refuses new calls that rank with DRAINING, and returns when none is under way.
+
+        What outlives the grace fails with DRAINING. Health and metrics are served until `stop`.
+        """
+        await self._calls.finish(grace_seconds)
 
     async def stop(self) -> None:
         """Closes the listener; requests under way get a moment to end."""

@@ -253,6 +253,13 @@ def _add_results(target: RepeatedCompositeFieldContainer[pb.RerankResult], resul
             _fill_document(message.document, result.document)
 
 
+def message_of(document: Document) -> pb.Document:
+    """A document as its message."""
+    message = pb.Document()
+    _fill_document(message, document)
+    return message
+
+
 def _fill_document(message: pb.Document, document: Document) -> None:
     message.id = document.id
     if document.fields is None:

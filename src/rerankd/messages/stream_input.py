@@ -9,7 +9,7 @@ from rerankd.core.stream_events import Chunk
 from rerankd.messages import convert
 from rerankd.v1 import rerank_service_pb2 as pb
 
-_SLICE = 256
+SLICE = 256
 """Documents of a stream that are converted in one turn of the event loop."""
 
 
@@ -39,13 +39,13 @@ async def chunks_of(
             raise StreamProtocolError(f"{what}; each message after start brings documents", field="documents")
         chunk = message.documents
         _check_size(chunk, max_chunk_bytes)
-        indexes = _indexes_of(chunk, following)
+        indexes = indexes_of(chunk.index, len(chunk.documents), following)
         following = indexes[-1] + 1 if indexes else following
         # A chunk of very short documents can hold a quarter of a million: the loop must not stand
         # still for all of them.
-        for begin in range(0, len(indexes), _SLICE):
-            part = indexes[begin : begin + _SLICE]
-            documents = convert.documents_from(chunk.documents[begin : begin + _SLICE], part)
+        for begin in range(0, len(indexes), SLICE):
+            part = indexes[begin : begin + SLICE]
+            documents = convert.documents_from(chunk.documents[begin : begin + SLICE], part)
             yield Chunk(indexes=part, documents=documents)
 
 
@@ -59,19 +59,22 @@ def _check_size(chunk: pb.DocumentChunk, max_chunk_bytes: int) -> None:
         )
 
 
-def _indexes_of(chunk: pb.DocumentChunk, following: int) -> Sequence[int]:
-    """The index of each document: the caller's, or counted on from the chunk before."""
-    count = len(chunk.documents)
-    if not chunk.index:
+def indexes_of(given: Sequence[int], count: int, following: int) -> Sequence[int]:
+    """The index of each of `count` documents: the caller's, or counted on from the chunk before.
+
+    Raises:
+        InvalidRequestError: There are more or fewer than documents, or they do not ascend.
+    """
+    if not given:
         return range(following, following + count)
-    if len(chunk.index) != count:
+    if len(given) != count:
         raise InvalidRequestError(
-            f"index has {len(chunk.index)} entries for {count} documents; send one for each, or none",
+            f"index has {len(given)} entries for {count} documents; send one for each, or none",
             field="index",
-            metadata={"indexes": str(len(chunk.index)), "documents": str(count)},
+            metadata={"indexes": str(len(given)), "documents": str(count)},
         )
     least = following
-    for index in chunk.index:
+    for index in given:
         if index < least:
             raise InvalidRequestError(
                 f"index {index} comes where {least} is the least allowed; "
@@ -80,4 +83,4 @@ def _indexes_of(chunk: pb.DocumentChunk, following: int) -> Sequence[int]:
                 metadata={"value": str(index), "least": str(least)},
             )
         least = index + 1
-    return chunk.index[:]
+    return given[:]

@@ -63,7 +63,16 @@ def configure(
     handler.setFormatter(_json_formatter() if json_wanted else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # Their lines below WARNING tell of sockets and selectors, not of requests.
-    for library in ("asyncio", "grpc", "uvicorn", "huggingface_hub", "httpx", "urllib3", "filelock"):
+    for library in (
+        "asyncio",
+        "grpc",
+        "uvicorn",
+        "huggingface_hub",
+        "httpx2",
+        "httpcore2",
+        "urllib3",
+        "filelock",
+    ):
         logging.getLogger(library).setLevel(logging.WARNING)
 
 

@@ -128,8 +128,8 @@ def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
 def test_flags_of_serve_become_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Config] = []
 
-    def run(config: Config) -> int:
-        seen.append(config)
+    def run(config: Config, reread: Callable[[], Config]) -> int:
+        seen.extend((config, reread()))
         return 3
 
     monkeypatch.setattr("rerankd.app.run", run)
@@ -137,7 +137,8 @@ def test_flags_of_serve_become_settings(monkeypatch: pytest.MonkeyPatch) -> None
     more = "--log-level debug --log-format json --set onnx.threads=2"
     result = invoke("serve", *flags.split(), *more.split())
     assert result.exit_code == 3
-    (config,) = seen
+    config, reread = seen
+    assert reread == config
     assert (config.host, config.grpc_port, config.http_port, config.model) == ("::", 1, 2, "fast")
     assert (config.onnx.provider, config.onnx.threads, config.warmup.mode) == ("cpu", 2, "lazy")
     assert (config.log.level, config.log.format) == ("debug", "json")
@@ -180,6 +181,10 @@ def test_a_failure_says_the_reason_and_what_to_do(error: Exception, line: str) -
 
 
 def test_the_commands_are_these() -> None:
-    assert set(app.commands) == {"config", "models", "rerank", "serve", "status", "warmup"}
+    assert set(app.commands) == {"config", "models", "rerank", "reranking", "serve", "status", "warmup"}
     groups = {n: set(c.commands) for n, c in app.commands.items() if isinstance(c, click.Group)}
-    assert groups == {"config": {"show"}, "models": {"list", "pull", "verify"}}
+    assert groups == {
+        "config": {"show"},
+        "models": {"list", "pull", "verify"},
+        "reranking": {"set", "show"},
+    }

@@ -17,6 +17,7 @@ from rerankd.core.errors import (
     DeadlineExceededError,
     DrainingError,
     InvalidRequestError,
+    ModelNotFoundError,
     NonFiniteScoreError,
     ProviderUnavailableError,
     RerankdError,
@@ -405,6 +406,21 @@ async def test_a_stream_that_goes_on_does_not_begin_to_count_the_operators_bound
     _, ranking = await stream(engine, TEXTS, first_index=3)
     assert [result.index for result in ranking.results if result.scored] == [4, 3]
     await closing(engine)
+
+
+async def test_a_name_that_the_provider_does_not_know_is_forgotten() -> None:
+    model = TextModel(is_cloud=True)
+    model.answer = raising(ModelNotFoundError("no such model"))  # type: ignore[assignment]
+    engine = engine_of(model, FakeBackend())
+    await engine.rerank(request(model="test/fake"))
+    with pytest.raises(ModelNotFoundError):
+        await engine.rerank(request())
+    assert [report.id for report in engine.registry.reports()] == ["test/fake"]
+    with pytest.raises(ModelNotFoundError):
+        await stream(engine, TEXTS)
+    assert [report.id for report in engine.registry.reports()] == ["test/fake"]
+    await closing(engine)
+    assert model.closed
 
 
 async def test_a_server_that_goes_down_forgives_only_who_asked_for_it() -> None:

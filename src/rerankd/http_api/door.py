@@ -1,0 +1,127 @@
+"""What surrounds every HTTP call: its id, its line in the log, and the answer when something breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import BaseRoute
+from starlette.types import Message, Receive, Scope, Send
+
+from rerankd.core.errors import ERROR_CLASSES
+from rerankd.http_api.dialects.native import NATIVE
+from rerankd.http_api.failures import unexpected
+from rerankd.http_api.replies import send_error
+from rerankd.http_api.under_way import CallsUnderWay
+from rerankd.telemetry import calls, logs
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ID_HEADER = "x-request-id"
+
+_CODES = {kind.spec.reason: kind.spec.grpc for kind in ERROR_CLASSES}
+_MAX_PATH_LENGTH = 100
+
+
+@dataclass(slots=True)
+class _Reply:
+    """What went out so far."""
+
+    status: int = 0
+
+
+class Door:
+    """The ASGI application with its surroundings.
+
+    Attributes:
+        calls: The calls that are being answered; a server that goes down waits for them.
+    """
+
+    def __init__(self, app: Starlette, under_way: CallsUnderWay) -> None:
+        self._app = app
+        self.calls = under_way
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """What is served."""
+        return self._app.routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one call; an error that nobody foresaw ends here."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.monotonic()
+        identity = calls.accepted_request_id(Headers(scope=scope).get(REQUEST_ID_HEADER))
+        calls.request_id.set(identity)
+        record = calls.CallRecord()
+        calls.call_record.set(record)
+        reply = _Reply()
+
+        async def identified(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                reply.status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = identity
+            await send(message)
+
+        try:
+            await self._app(scope, receive, identified)
+        except asyncio.CancelledError:
+            record.reason = record.reason or "CANCELLED"
+            raise
+        except Exception as error:
+            await _answer_unexpected(error, reply, scope, receive, identified)
+        finally:
+            _log(scope, reply.status, record, time.monotonic() - started)
+
+
+async def _answer_unexpected(
+    cause: Exception, reply: _Reply, scope: Scope, receive: Receive, send: Send
+) -> None:
+    if reply.status:
+        # Half an answer went out: only a connection that breaks tells the reader so.
+        raise cause
+    logger.error("call failed unexpectedly", exc_info=cause)
+    await send_error(NATIVE, unexpected(), scope, receive, send)
+
+
+def peer_host(scope: Scope) -> str:
+    """The host that calls: connections of one host share its turn."""
+    client: Any = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def _log(scope: Scope, status: int, record: calls.CallRecord, seconds: float) -> None:
+    code = _CODES.get(record.reason, "")
+    level = logs.LEVEL_BY_CODE.get(code, logging.ERROR) if code else _level(status)
+    if not logs.calls.isEnabledFor(level):
+        return
+    path = quote(scope["path"])[:_MAX_PATH_LENGTH]
+    logs.calls.log(
+        level,
+        "call",
+        extra={
+            "method": f"{scope['method']} {path}",
+            "status": status,
+            "code": code or ("OK" if status < 400 else ""),
+            "reason": record.reason,
+            "model": record.model,
+            "documents": record.documents,
+            "tokens": record.tokens,
+            "queue_ms": round(1000 * record.queue_seconds, 3),
+            "inference_ms": round(1000 * record.inference_seconds, 3),
+            "total_ms": round(1000 * seconds, 3),
+            "peer": peer_host(scope),
+        },
+    )
+
+
+def _level(status: int) -> int:
+    """For pages without a reason of their own; a probe that hears "not yet" is no warning."""
+    return logging.INFO if 400 <= status < 500 else logging.DEBUG

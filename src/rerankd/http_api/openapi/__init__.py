@@ -1,0 +1,1 @@
+"""The OpenAPI document of this door, made of the same tables that answer."""
