@@ -1,8 +1,9 @@
-"""What the gRPC door costs: round trips to a server whose model takes next to no time.
+"""What the doors cost: round trips to a server whose model takes next to no time.
 
 The server is the real one, in a process of its own, with the fake model of the tests; its share is the
 time of such a call over the time of the same call on the bundled model, interleaved. The fake model's own
-time is in it, so the figures are upper bounds. HTTP has no route that reranks yet and is left out.
+time is in it, so the figures are upper bounds. HTTP is asked for the same documents as gRPC, in turn with
+it, by a client that does nothing but JSON, on one connection that stays open.
 
     .venv/bin/python scripts/bench/door.py --rounds 15
 """
@@ -10,6 +11,9 @@ time is in it, so the figures are upper bounds. HTTP has no route that reranks y
 from __future__ import annotations
 
 import argparse
+import http.client
+import json
+import socket
 import statistics
 import sys
 import time
@@ -30,16 +34,41 @@ from support.servers import FAKE_MODEL_PROGRAM, ServerProcess  # found by the li
 QUERY = "what are the treatments for high blood pressure in adults"
 SIZES = (1, 10, 100, 1000)
 SHARE_SIZE = 100
+NATIVE = "/api/v1/rerank"
+HTTP_PATHS = ("/v2/rerank", NATIVE)
+
+
+class HttpClient:
+    """One connection to the HTTP door."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+        self._connection.connect()
+        self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def rerank(self, path: str, texts: Sequence[str]) -> list[int]:
+        """The order that the door gives."""
+        documents = [{"text": text} for text in texts] if path == NATIVE else texts
+        body = json.dumps({"query": QUERY, "documents": documents})
+        self._connection.request("POST", path, body, {"content-type": "application/json"})
+        response = self._connection.getresponse()
+        content = json.loads(response.read())
+        if response.status != 200:
+            raise SystemExit(f"{path}: {content}")
+        return [result["index"] for result in content["results"]]
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 @contextmanager
-def echo_server() -> Iterator[str]:
-    process = ServerProcess(
-        {"http_enabled": False, "warmup.mode": "lazy", "cache.max_mib": 0}, program=FAKE_MODEL_PROGRAM
-    )
+def echo_server() -> Iterator[tuple[str, HttpClient]]:
+    process = ServerProcess({"warmup.mode": "lazy", "cache.max_mib": 0}, program=FAKE_MODEL_PROGRAM)
+    client = HttpClient(process.http_url)
     try:
-        yield process.target
+        yield process.target, client
     finally:
+        client.close()
         process.stop()
 
 
@@ -70,6 +99,27 @@ def measure(
     return unary, stream, model
 
 
+def measure_http(
+    grpc: Client, door: HttpClient, texts: Sequence[str], rounds: int
+) -> tuple[list[float], dict[str, list[float]]]:
+    """Seconds of the same call over gRPC, and over HTTP by its path."""
+    expected = [result.index for result in grpc.rerank(QUERY, texts).results]
+    ways: dict[str, Callable[[], object]] = {"grpc": lambda: grpc.rerank(QUERY, texts)}
+    for path in HTTP_PATHS:
+        if door.rerank(path, texts) != expected:
+            raise SystemExit(f"{path} ranks other than gRPC")
+        ways[path] = lambda path=path: door.rerank(path, texts)
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        spent: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(20):
+            for name, way in ways.items():
+                spent[name].append(seconds_of(way))
+        for name, times in spent.items():
+            seconds[name].append(statistics.median(times))
+    return seconds.pop("grpc"), seconds
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
@@ -80,12 +130,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         chosen.rounds, chosen.streamed = 3, 2_000
     texts, source = passages(max(SIZES))
     with (
-        echo_server() as fake,
+        echo_server() as (fake, door),
         server("--set", "cache.max_mib=0") as target,
         Client(fake) as echo,
         Client(target) as real,
     ):
         unary, stream, model = measure(echo, real, texts, chosen.rounds, chosen.streamed)
+        grpc, over_http = measure_http(echo, door, texts[:SHARE_SIZE], chosen.rounds)
     median = {size: statistics.median(times) for size, times in unary.items()}
     figures = {
         "unary_ms": {str(size): 1000 * value for size, value in median.items()},
@@ -93,6 +144,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "stream_us_a_candidate": 1e6 * statistics.median(stream) / chosen.streamed,
         "call_of_100_on_the_model_ms": 1000 * statistics.median(model),
         "door_share_of_a_call_of_100": record.median_ratio(unary[SHARE_SIZE], model),
+        "grpc_call_of_100_ms": 1000 * statistics.median(grpc),
+        "http_call_of_100_ms": {path: 1000 * statistics.median(times) for path, times in over_http.items()},
+        "http_over_grpc_for_100": {
+            path: record.median_ratio(times, grpc) for path, times in over_http.items()
+        },
     }
     for size, value in median.items():
         print(f"unary, {size:5} candidates  {1000 * value:8.2f} ms")
@@ -100,7 +156,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"stream of {chosen.streamed}, a candidate {figures['stream_us_a_candidate']:6.1f} us")
     print(f"call of 100 on the bundled model {figures['call_of_100_on_the_model_ms']:.0f} ms")
     print(f"the door's share of it {figures['door_share_of_a_call_of_100']:.2%}")
-    record.write("door", chosen, figures, text=source, left_out={"http": "no route reranks yet"})
+    print(f"call of 100 over gRPC      {figures['grpc_call_of_100_ms']:6.2f} ms")
+    for path, value in figures["http_call_of_100_ms"].items():
+        ratio = figures["http_over_grpc_for_100"][path]
+        print(f"call of 100 over {path:15} {value:6.2f} ms, {ratio:.2f} times gRPC")
+    record.write("door", chosen, figures, text=source)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The HTTP door: health and metrics."""
+"""The HTTP door: the dialects of other rerankers, the service's own, health and metrics."""

@@ -124,7 +124,7 @@ class Fields:
     def without_effect(self, known: Collection[str]) -> tuple[str, ...]:
         """A warning for each field that was sent and means nothing here."""
         names = [name for name, value in self._body.items() if value is not None and name not in known]
-        return tuple(f"field {name[:64]!r} has no effect here" for name in names[:_MOST_WARNINGS])
+        return tuple(f"field {self.path(name[:64])!r} has no effect here" for name in names[:_MOST_WARNINGS])
 
     def wrong(self, name: str, wanted: str) -> InvalidRequestError:
         """What is said of a field that is not what it should be; never what it is."""

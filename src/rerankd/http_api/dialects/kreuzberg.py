@@ -14,6 +14,7 @@ from rerankd.http_api.fields import Fields, document_as_sent
 from rerankd.http_api.json_text import Json, JsonObject, shortest
 
 _KNOWN = {"query", "documents", "config"}
+_KNOWN_OF_CONFIG = {"model", "top_k"}
 _KINDS = "preset, custom, llm or plugin"
 
 
@@ -31,7 +32,8 @@ def parse(body: JsonObject, limits: Limits) -> Asked:
     request = Request(
         query=fields.text("query"), documents=fields.texts("documents", limits), options=options
     )
-    return Asked(request=request, warnings=fields.without_effect(_KNOWN))
+    warnings = fields.without_effect(_KNOWN) + config.without_effect(_KNOWN_OF_CONFIG)
+    return Asked(request=request, warnings=warnings)
 
 
 def _model(config: Fields) -> tuple[str, int]:

@@ -26,6 +26,11 @@ _ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 _BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 _RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 _KEYS = {"id", "text", "fields", "originalScore", "original_score"}
+_FIELDS = {
+    name: field for field in pb.RerankOptions.DESCRIPTOR.fields for name in (field.name, field.json_name)
+}
+_SWITCHES = {name for name, field in _FIELDS.items() if field.type == field.TYPE_BOOL}
+_CHOICES = {name for name, field in _FIELDS.items() if field.enum_type is not None}
 _MAX_NAME_LENGTH = 64
 _MAX_SINGLE = float(np.finfo(np.float32).max)
 
@@ -54,7 +59,19 @@ def options_of(value: object, limits: Limits) -> Options:
     if not isinstance(value, dict):
         raise InvalidRequestError("options must be an object", field="options")
     _check_document_fields(value, limits)
+    for name, given in value.items():
+        # Protobuf's reader takes true for the number 1, and any number for the name of a choice.
+        coerced = isinstance(given, bool) and name not in _SWITCHES
+        if coerced or (name in _CHOICES and not _is_choice(given)):
+            field = f"options.{name[:_MAX_NAME_LENGTH]}"
+            raise InvalidRequestError(f"{field} has a value of a wrong type", field=field)
     return convert.options_from(message_from(value, pb.RerankOptions(), "options"))
+
+
+def _is_choice(value: object) -> bool:
+    if isinstance(value, str):
+        return not value.lstrip("-").isdigit()
+    return value is None or isinstance(value, int)
 
 
 def _check_document_fields(options: JsonObject, limits: Limits) -> None:

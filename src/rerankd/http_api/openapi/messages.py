@@ -23,6 +23,7 @@ from rerankd.v1 import rerank_service_pb2 as pb
 
 _LONGS = {FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_UINT64, FieldDescriptor.TYPE_SINT64}
 _REALS = {FieldDescriptor.TYPE_FLOAT, FieldDescriptor.TYPE_DOUBLE}
+_MAX_SINGLE = 3.4028234663852886e38
 _WELL_KNOWN: dict[str, Schema] = {
     "google.protobuf.Struct": ANYTHING,
     "google.protobuf.Duration": {"type": "string", "pattern": r"^-?\d+(\.\d{1,9})?s$"},
@@ -38,7 +39,9 @@ def message_schemas(limits: Limits) -> dict[str, Schema]:
     _add(pb.RerankBatchRequest.DESCRIPTOR, into, incoming=True)
     _add(pb.RerankBatchResponse.DESCRIPTOR, into, incoming=False)
     _add(pb.StatusResponse.DESCRIPTOR, into, incoming=False)
+    into["BatchOptions.input"] = deepcopy(into["RerankOptions.input"])
     _bound(into, limits)
+    _bound_batch(into, limits)
     return into
 
 
@@ -47,33 +50,36 @@ def _bound(schemas: dict[str, Schema], limits: Limits) -> None:
     request, options, document = (
         schemas[f"{name}.input"] for name in ("RerankRequest", "RerankOptions", "Document")
     )
-    batch = schemas["RerankBatchRequest.input"]
-    batch["required"] = ["requests"]
-    # What a request of a batch leaves out, the batch lends it.
-    batched = deepcopy(request)
-    schemas["BatchedRequest.input"] = batched
     request["required"] = ["query", "documents"]
     _set(
         request,
         query=query(limits),
         documents=list_of(reference("Document.input"), most=limits.max_documents, least=1),
     )
-    most = limits.max_documents
-    _set(batched, query=query(limits), documents=list_of(reference("Document.input"), most=most))
-    _set(
-        batch,
-        requests=list_of(reference("BatchedRequest.input"), most=limits.max_batch_requests, least=1),
-        sharedDocuments=list_of(reference("Document.input"), most=most),
-    )
     _set(document, text=document_text(limits))
     document["oneOf"] = [{"required": ["text"]}, {"required": ["fields"]}]
     for name in ("topN", "maxTokensPerDocument", "maxScoredDocuments"):
-        _set(options, **{name: _COUNT})
+        _set(options, **{name: nullable(_COUNT)})
     _set(
         options,
-        originalScoreWeight={"type": "number", "minimum": 0, "maximum": 1},
-        documentFields=list_of({"type": "string", "minLength": 1}, most=limits.max_document_fields),
+        originalScoreWeight=nullable({"type": "number", "minimum": 0, "maximum": 1}),
+        documentFields=nullable(list_of({"type": "string", "minLength": 1}, most=limits.max_document_fields)),
     )
+
+
+def _bound_batch(schemas: dict[str, Schema], limits: Limits) -> None:
+    """The same for a batch: what is wrong with one request is told in its result, not by a status."""
+    batch, options = schemas["RerankBatchRequest.input"], schemas["BatchOptions.input"]
+    batch["required"] = ["requests"]
+    one: Schema = {"anyOf": [reference("RerankRequest.input"), {}]}
+    shared = list_of(reference("Document.input"), most=limits.max_documents)
+    _set(
+        batch,
+        requests=list_of(one, most=limits.max_batch_requests, least=1),
+        sharedDocuments={"anyOf": [shared, {}]},
+        options=nullable(reference("BatchOptions.input")),
+    )
+    _set(options, documentFields=nullable(list_of(TEXT, most=limits.max_document_fields)))
 
 
 def _set(schema: Schema, **fields: Schema) -> None:
@@ -101,18 +107,22 @@ def _add(message: Descriptor, into: dict[str, Schema], *, incoming: bool) -> Sch
 def _of_field(field: FieldDescriptor, into: dict[str, Schema], *, incoming: bool) -> Schema:
     schema = _single(field, into, incoming=incoming)
     if field.is_repeated:
-        return list_of(schema)
-    # Null means that a field is not set; inside a choice it would say that something is chosen.
-    return nullable(schema) if incoming and field.containing_oneof is None else schema
+        schema = list_of(schema)
+    # Null means that a field is not set; inside a choice it would say that something is chosen. What is
+    # `optional` is alone in a choice that protobuf made for it.
+    choice = field.containing_oneof
+    return nullable(schema) if incoming and (choice is None or len(choice.fields) == 1) else schema
 
 
 def _single(field: FieldDescriptor, into: dict[str, Schema], *, incoming: bool) -> Schema:
     if field.message_type is not None:
         return _add(field.message_type, into, incoming=incoming)
     if field.enum_type is not None:
-        return _enum(field.enum_type)
+        return _enum(field.enum_type, with_numbers=incoming)
     if field.type in _LONGS:
         return {"type": "string", "pattern": r"^-?\d+$"}
+    if incoming and field.type == FieldDescriptor.TYPE_FLOAT:
+        return {"type": "number", "minimum": -_MAX_SINGLE, "maximum": _MAX_SINGLE}
     if field.type in _REALS:
         return NUMBER
     if field.type == FieldDescriptor.TYPE_BOOL:
@@ -120,6 +130,8 @@ def _single(field: FieldDescriptor, into: dict[str, Schema], *, incoming: bool) 
     return _INT32 if field.type == FieldDescriptor.TYPE_INT32 else TEXT
 
 
-def _enum(kind: EnumDescriptor) -> Schema:
+def _enum(kind: EnumDescriptor, *, with_numbers: bool) -> Schema:
     names: list[Json] = [value.name for value in kind.values]
-    return {"type": "string", "enum": names}
+    if not with_numbers:
+        return {"type": "string", "enum": names}
+    return {"type": ["string", "integer"], "enum": [*names, *(value.number for value in kind.values)]}

@@ -21,9 +21,13 @@ def described(schema: Schema, description: str) -> Schema:
 
 def nullable(schema: Schema) -> Schema:
     """The same, or null."""
-    if isinstance(schema.get("type"), str):
-        return {**schema, "type": [schema["type"], "null"]}
-    return {"anyOf": [schema, {"type": "null"}]}
+    kinds, values = schema.get("type"), schema.get("enum")
+    if kinds is None:
+        return {"anyOf": [schema, {"type": "null"}]}
+    told = {**schema, "type": [*(kinds if isinstance(kinds, list) else [kinds]), "null"]}
+    if isinstance(values, list):
+        told["enum"] = [*values, None]
+    return told
 
 
 def list_of(items: Schema, *, most: int | None = None, least: int = 0) -> Schema:
