@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,9 +17,10 @@ from rerankd.backends.base import (
 from rerankd.backends.cloud.account import Account
 from rerankd.backends.cloud.allowance import Spending
 from rerankd.backends.cloud.calls import Calls, Work
+from rerankd.backends.cloud.estimates import estimate_tokens
 from rerankd.backends.cloud.failures import CallSite
 from rerankd.backends.cloud.settings import CloudSettings
-from rerankd.backends.cloud.splitting import estimate_tokens, split
+from rerankd.backends.parting import balanced_runs, merged
 from rerankd.core.errors import InvalidRequestError
 from rerankd.core.types import LongDocument, WarmupStage
 
@@ -98,13 +98,7 @@ class CloudBackend:
             for part in parts:
                 if part.spending.started is None:
                     self._account.allowance.give_back(part.spending)
-        return TextScores(
-            scores=list(itertools.chain.from_iterable(answer.scores for answer in answers)),
-            tokens=sum(answer.tokens for answer in answers),
-            units=sum(answer.units for answer in answers),
-            units_estimated=any(answer.units_estimated for answer in answers),
-            cost_usd=sum(answer.cost_usd for answer in answers),
-        )
+        return merged(answers)
 
     async def close(self) -> None:
         """Gives up calls under way."""
@@ -115,7 +109,7 @@ class CloudBackend:
         settings = self._account.settings
         query_tokens = estimate_tokens(call.query)
         tokens = [query_tokens + estimate_tokens(text) for text in call.texts]
-        runs = split(tokens, max_items=settings.max_documents, max_weight=settings.max_tokens)
+        runs = balanced_runs(tokens, max_items=settings.max_documents, max_weight=settings.max_tokens)
         if len(runs) > 1 and not self.traits.comparable:
             raise self._too_many(len(call.texts))
         units = [self._account.provider.estimate_units(tokens[run]) for run in runs]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import abc
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 
 from rerankd.backends.base import BackendDescription, TextBackendTraits, TextCall, TextScores
+from rerankd.backends.parting import merged, runs_within
 from rerankd.backends.remote.failures import unavailable
 from rerankd.backends.remote.repeating import repeatedly
 from rerankd.backends.remote.settings import RemoteSettings
@@ -69,7 +68,7 @@ class PartedBackend(abc.ABC):
         answers = [task.result() for task in tasks]
         if len({answer.model for answer in answers}) > 1:
             raise unavailable(self.description.id, "its model changed while it scored", 0.0)
-        return _merge([answer.scores for answer in answers])
+        return merged([answer.scores for answer in answers])
 
     @abc.abstractmethod
     async def attempt(self, call: TextCall, timeout_seconds: float) -> PartAnswer:
@@ -91,32 +90,8 @@ class PartedBackend(abc.ABC):
 
     def _split(self, call: TextCall) -> list[slice]:
         # Counted at the most that a code point takes: encoding every text to count it costs more.
-        return split(
+        return runs_within(
             [4 * len(text) for text in call.texts],
             max_items=self.settings.max_documents,
             max_weight=MAX_PART_BYTES,
         )
-
-
-def split(weights: Sequence[int], *, max_items: int, max_weight: int) -> list[slice]:
-    """Cuts a sequence into runs within both bounds; an item above the weight is a run of its own."""
-    runs, start, total = [], 0, 0
-    for position, weight in enumerate(weights):
-        if position > start and (position - start == max_items or total + weight > max_weight):
-            runs.append(slice(start, position))
-            start, total = position, 0
-        total += weight
-    runs.append(slice(start, len(weights)))
-    return runs
-
-
-def _merge(parts: Sequence[TextScores]) -> TextScores:
-    return TextScores(
-        scores=list(chain.from_iterable(part.scores for part in parts)),
-        tokens=sum(part.tokens for part in parts),
-        units=sum(part.units for part in parts),
-        units_estimated=any(part.units_estimated for part in parts),
-        cost_usd=sum(part.cost_usd for part in parts),
-        dropped_tokens=list(chain.from_iterable(part.dropped_tokens for part in parts)),
-        passages=list(chain.from_iterable(part.passages for part in parts)),
-    )

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rerankd.backends.cloud.splitting import estimate_tokens, split
+from rerankd.backends.parting import balanced_runs, runs_within
 
 weights_lists = st.lists(st.integers(0, 50), min_size=1, max_size=60)
 
@@ -14,7 +13,7 @@ weights_lists = st.lists(st.integers(0, 50), min_size=1, max_size=60)
 def test_runs_follow_each_other_within_the_limits(
     weights: list[int], max_items: int, max_weight: int
 ) -> None:
-    runs = split(weights, max_items=max_items, max_weight=max_weight)
+    runs = balanced_runs(weights, max_items=max_items, max_weight=max_weight)
     assert [position for run in runs for position in range(run.start, run.stop)] == list(range(len(weights)))
     for run in runs:
         items = weights[run]
@@ -41,27 +40,39 @@ def best_cut(weights: list[int], max_items: int, max_weight: int) -> tuple[int, 
     st.lists(st.integers(1, 20), min_size=1, max_size=14), st.integers(1, 6), st.sampled_from([0, 5, 17, 40])
 )
 def test_runs_are_few_and_the_heaviest_is_light(weights: list[int], max_items: int, max_weight: int) -> None:
-    runs = split(weights, max_items=max_items, max_weight=max_weight)
+    runs = balanced_runs(weights, max_items=max_items, max_weight=max_weight)
     heaviest = max(sum(weights[run]) for run in runs)
     assert (len(runs), heaviest) == best_cut(weights, max_items, max_weight)
 
 
 def test_one_document_too_many_makes_two_halves() -> None:
-    assert split([7] * 1001, max_items=1000) == [slice(0, 501), slice(501, 1001)]
+    assert balanced_runs([7] * 1001, max_items=1000) == [slice(0, 501), slice(501, 1001)]
 
 
 def test_runs_are_about_equally_heavy() -> None:
     # Two runs either way; the long ones at the end are not put on top of half of the others.
-    runs = split([1] * 60 + [30, 30], max_items=61)
+    runs = balanced_runs([1] * 60 + [30, 30], max_items=61)
     assert [sum(([1] * 60 + [30, 30])[run]) for run in runs] == [60, 60]
 
 
 def test_what_is_too_heavy_is_alone() -> None:
-    assert split([1, 99, 1], max_items=10, max_weight=10) == [slice(0, 1), slice(1, 2), slice(2, 3)]
+    assert balanced_runs([1, 99, 1], max_items=10, max_weight=10) == [slice(0, 1), slice(1, 2), slice(2, 3)]
 
 
-@pytest.mark.parametrize(
-    ("text", "tokens"), [("", 0), ("a", 1), ("abc", 1), ("abcd", 2), ("你好", 2), ("жа", 2), ("\ud800", 1)]
+@given(
+    weights=st.lists(st.integers(0, 50), min_size=1, max_size=60),
+    max_items=st.integers(1, 20),
+    max_weight=st.integers(1, 120),
 )
-def test_tokens_are_estimated_by_bytes(text: str, tokens: int) -> None:
-    assert estimate_tokens(text) == tokens
+def test_full_runs_are_within_both_bounds_too(weights: list[int], max_items: int, max_weight: int) -> None:
+    runs = runs_within(weights, max_items=max_items, max_weight=max_weight)
+    assert [weight for run in runs for weight in weights[run]] == weights
+    for run in runs:
+        items = weights[run]
+        assert 1 <= len(items) <= max_items
+        assert sum(items) <= max_weight or len(items) == 1
+
+
+def test_full_runs_leave_the_rest_to_the_last() -> None:
+    assert runs_within([1] * 1001, max_items=1000, max_weight=10_000) == [slice(0, 1000), slice(1000, 1001)]
+    assert runs_within([1] * 1000, max_items=1000, max_weight=10_000) == [slice(0, 1000)]
