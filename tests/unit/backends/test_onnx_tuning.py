@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from support.onnx_models import build_model, model_files
 
 from rerankd.backends.onnx import OnnxBackend, OnnxSettings, load, tuned_sessions
-from rerankd.backends.onnx.tuning import Tuning, TuningCache, choose, measure
+from rerankd.backends.onnx.tuning import Measurement, Tuning, TuningCache, choose, measure
 
 
 def load_it(directory: Path, **settings: object) -> OnnxBackend:
@@ -65,9 +66,34 @@ def test_lanes_run_side_by_side_and_everybody_has_turns() -> None:
         next(alone)
         return 5
 
-    rates = measure({Tuning(3, 256): [in_company] * 3, Tuning(1, 256): [by_itself]}, seconds=0.0)
-    assert all(rate > 0 for rate in rates.values())
+    measured = measure({Tuning(3, 256): [in_company] * 3, Tuning(1, 256): [by_itself]}, seconds=0.0)
+    assert all(rate > 0 for rate in measured.rates.values())
+    assert measured.is_steady  # One round agrees with itself.
     assert next(alone) >= 2
+
+
+def test_a_result_is_worth_keeping_if_usual_rounds_say_the_same() -> None:
+    one, two = Tuning(1, 512), Tuning(2, 512)
+    quiet = Measurement({one: [99, 100, 98], two: [150, 148, 149]})
+    assert (quiet.is_steady, choose(quiet.rates)) == (True, two)
+    # Somebody else took a core in most rounds of the second: its best round tells what it can do.
+    disturbed = Measurement({one: [99, 100, 98], two: [150, 80, 70]})
+    assert (disturbed.is_steady, choose(disturbed.rates)) == (False, two)
+
+
+def test_a_result_that_cannot_be_trusted_is_not_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(tuned_sessions, "available_cores", lambda: 2)
+    directory = build_model(tmp_path / "model")
+    for steady, times in ((False, 1), (True, 2), (False, 2)):
+        slow = 2.0 if steady else 1.0
+        measured = Measurement({Tuning(2, 512): [2.0, slow, slow], Tuning(1, 512): [1.0]})
+        monkeypatch.setattr(tuned_sessions, "measure", lambda *_, result=measured: result)
+        description = load_it(directory, lanes=0, cache_dir=tmp_path / "cache").description
+        assert (description.lanes, description.batch_tokens) == (2, 512)
+        assert caplog.text.count(MEASURED) == times
 
 
 def test_a_lane_that_fails_fails_the_measurement() -> None:
@@ -108,6 +134,8 @@ def test_a_model_is_measured_at_its_first_load(
 ) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(tuned_sessions, "available_cores", lambda: 2)
+    # One round: it agrees with itself however busy the machine is.
+    monkeypatch.setattr(tuned_sessions, "measure", partial(measure, seconds=0.0))
     directory = build_model(tmp_path / "model")
     first = load_it(directory, lanes=0, cache_dir=tmp_path / "cache").description
     assert caplog.text.count(MEASURED) == 1

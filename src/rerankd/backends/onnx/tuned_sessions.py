@@ -94,8 +94,9 @@ def open_tuned(
     for lanes in _more_lanes(cores):
         if lanes * weights_bytes <= _MOST_COPIES_BYTES:
             by_lanes[lanes] = _with_lanes(source, on_cpu, lanes, folder)
-    tuning = _measured(by_lanes, settings, workload)
-    kept.write(tuning)
+    tuning, is_steady = _measured(by_lanes, settings, workload)
+    if is_steady:
+        kept.write(tuning)
     return TunedSessions(
         sessions=by_lanes[tuning.lanes], batch_tokens=tuning.batch_tokens, note=_told(tuning, "measured")
     )
@@ -110,27 +111,33 @@ def _with_lanes(source: GraphSource, settings: OnnxSettings, lanes: int, folder:
     return open_sessions(source, replace(settings, lanes=lanes), folder)
 
 
-def _measured(by_lanes: dict[int, OpenSessions], settings: OnnxSettings, workload: Workload) -> Tuning:
+def _measured(
+    by_lanes: dict[int, OpenSessions], settings: OnnxSettings, workload: Workload
+) -> tuple[Tuning, bool]:
+    """What suits the model, and whether the machine was quiet enough to trust that from now on."""
     budgets = (settings.batch_tokens,) if settings.batch_tokens else BATCH_TOKENS
     if len(by_lanes) == len(budgets) == 1:
-        return Tuning(1, budgets[0])
-    rates = measure(
+        return Tuning(1, budgets[0]), True
+    measured = measure(
         {
             Tuning(lanes, budget): [_batch(session, workload, budget) for session in opened.sessions]
             for lanes, opened in by_lanes.items()
             for budget in budgets
         }
     )
-    tuning = choose(rates)
+    tuning = choose(measured.rates)
     logger.info(
         "measured how the model runs best",
         extra={
             "lanes": tuning.lanes,
             "batch_tokens": tuning.batch_tokens,
-            "tokens_per_second": {f"{t.lanes}x{t.batch_tokens}": round(r) for t, r in sorted(rates.items())},
+            "tokens_per_second": {
+                f"{t.lanes}x{t.batch_tokens}": round(r) for t, r in sorted(measured.rates.items())
+            },
+            "steady": measured.is_steady,
         },
     )
-    return tuning
+    return tuning, measured.is_steady
 
 
 def _batch(session: InferenceSession, workload: Workload, budget: int) -> Batch:

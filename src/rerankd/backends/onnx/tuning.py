@@ -39,7 +39,7 @@ _SHORT_LOSS, _LONG_LOSS = 0.97, 0.9
 """Part of the best throughput that a smaller micro-batch has to reach: more where the best one is short, less
 where it is long, because everybody waits for the one that runs."""
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -70,8 +70,26 @@ def choose(rates: Mapping[Tuning, float]) -> Tuning:
     return min(tuning for tuning, rate in tried.items() if rate >= enough)
 
 
-def measure(candidates: Mapping[Tuning, Sequence[Batch]], seconds: float = SECONDS) -> dict[Tuning, float]:
-    """Tokens per second of each candidate: the median of rounds in which all of them take turns.
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What was measured: tokens per second of each candidate, round by round."""
+
+    rounds: Mapping[Tuning, Sequence[float]]
+
+    @property
+    def rates(self) -> dict[Tuning, float]:
+        """Those of each candidate's best round: others on the machine only ever take away."""
+        return {tuning: max(each) for tuning, each in self.rounds.items()}
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether usual rounds say the same as the best ones, so that the result is worth keeping."""
+        usual = {tuning: statistics.median(each) for tuning, each in self.rounds.items()}
+        return choose(usual).lanes == choose(self.rates).lanes
+
+
+def measure(candidates: Mapping[Tuning, Sequence[Batch]], seconds: float = SECONDS) -> Measurement:
+    """Runs the candidates in rounds in which all of them take turns.
 
     Args:
         candidates: A batch for each lane of each tuning; lanes run side by side.
@@ -85,7 +103,7 @@ def measure(candidates: Mapping[Tuning, Sequence[Batch]], seconds: float = SECON
     while not all(rates.values()) or time.perf_counter() + slot < end:
         for tuning, batches in candidates.items():
             rates[tuning].append(_run(batches, slot))
-    return {tuning: statistics.median(each) for tuning, each in rates.items()}
+    return Measurement(rates)
 
 
 def _run(batches: Sequence[Batch], seconds: float) -> float:
