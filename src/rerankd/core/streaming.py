@@ -42,6 +42,11 @@ from rerankd.core.types import (
 
 logger = logging.getLogger(__name__)
 
+_SCORES_SECONDS = 0.005
+_FULL_SCORES = 64
+"""Scores are sent at most so often, or when there are so many. A fast model finishes a few documents a time;
+one message for each would cost more than they do, and callers would send as few documents in return."""
+
 
 class StreamSession:
     """One stream: a reader task that feeds the model, and the events that come of it.
@@ -239,15 +244,17 @@ class StreamSession:
     async def _progress(
         self, run: Run, reader: asyncio.Task[None], until: float | None
     ) -> AsyncIterator[StreamEvent]:
-        next_snapshot = 0.0
+        next_snapshot = next_scores = 0.0
         while True:
             self._check_failures(run, reader)
             finished = reader.done() and (run.failure is not None or not run.in_flight)
-            if self._pending:
+            now = time.monotonic()
+            due = min(next_scores, until) if until is not None else next_scores
+            if self._pending and (finished or now >= due or len(self._pending) >= _FULL_SCORES):
+                next_scores = now + _SCORES_SECONDS
                 yield self._pending.take()
                 run.changed.set()
                 continue
-            now = time.monotonic()
             if until is not None and now >= until and not finished:
                 raise DeadlineExceededError("the deadline passed before the stream was ranked")
             if self._request.wants_snapshots and self._top_changed and (finished or now >= next_snapshot):
@@ -257,6 +264,8 @@ class StreamSession:
             if finished:
                 return
             wake_at = [until] if until is not None else []
+            if self._pending:
+                wake_at.append(next_scores)
             if self._request.wants_snapshots and self._top_changed:
                 wake_at.append(next_snapshot)
             await _wait(run.changed, min(wake_at, default=None))

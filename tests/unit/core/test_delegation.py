@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -134,6 +135,17 @@ async def test_a_stream_hands_over_in_parts_and_leaves_calls_free() -> None:
     assert [result.index for result in ranking.results] == best
     assert sorted(i for event in events for i in event.indexes) == list(range(1000))
     assert not any(event.logits for event in events)
+    await closing(engine)
+
+
+async def test_a_fast_model_does_not_make_a_message_of_every_few_documents() -> None:
+    engine = engine_of(FakeBackend())
+    started = time.monotonic()
+    events, _ = await stream(engine, [f"red {i}" for i in range(2000)], size=128)
+    elapsed = time.monotonic() - started
+    # 64 scores are enough for one, else five milliseconds have to pass.
+    assert len(events) <= 2000 / 64 + elapsed / 0.005 + 2
+    assert sum(len(event.indexes) for event in events) == 2000
     await closing(engine)
 
 
