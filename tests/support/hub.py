@@ -23,6 +23,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from support.quiet_server import QuietServer
+
 _LFS_SUFFIXES = (".onnx", ".onnx_data", ".onnx.data", ".safetensors", ".bin")
 _BLOCK = 64 * 1024
 
@@ -148,18 +150,11 @@ class FakeHub:
                 self.hub, self.cdn = hub, cdn
                 super().setup()
 
-        return _Server(("127.0.0.1", 0), Handler)
+        return QuietServer(("127.0.0.1", 0), Handler)
 
 
 def _is_api(call: Call) -> bool:
     return call.path.startswith("/api/")
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is nothing to print."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -8,8 +8,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from support.quiet_server import QuietServer
 
 Pairs = list[list[str]]
 
@@ -117,8 +119,7 @@ def pairs_server(tls: ssl.SSLContext | None = None) -> Iterator[PairsServer]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Keeps the tests' output clean."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = QuietServer(("127.0.0.1", 0), Handler)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     address = f"localhost:{server.server_port}" if tls else f"127.0.0.1:{server.server_port}"

@@ -11,8 +11,10 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from support.quiet_server import QuietServer
 
 KEY = "key-of-the-account-5f2c"
 MODELS = {
@@ -115,7 +117,7 @@ class FakeProvider:
                 self.provider = provider
                 super().setup()
 
-        self._server = _Server(("127.0.0.1", 0), Handler)
+        self._server = QuietServer(("127.0.0.1", 0), Handler)
         port = self._server.server_address[1]
         self.base_url = f"http://127.0.0.1:{port}{_PATHS[name].removesuffix('/rerank')}"
 
@@ -175,14 +177,6 @@ class FakeProvider:
             return {"id": "0d2f", "results": results, "meta": meta}
         data = "data" if self.name == "voyage" else "results"
         return {"object": "list", "model": body["model"], data: results, "usage": {"total_tokens": tokens}}
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is nothing to print."""
 
 
 class _Handler(BaseHTTPRequestHandler):
