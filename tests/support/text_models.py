@@ -54,11 +54,7 @@ class TextModel:
             id=self.id,
             revision="",
             backend="cloud" if self.is_cloud else "plugin",
-            device="",
             provider="fake",
-            precision="",
-            max_tokens=0,
-            batch_tokens=0,
             is_cloud=self.is_cloud,
             supports_max_tokens=False,
         )

@@ -34,13 +34,13 @@ class BackendDescription:
     id: str
     revision: str
     backend: str
-    device: str
-    provider: str
-    precision: str
-    max_tokens: int
-    """Longest pair that the model reads, special tokens included."""
-    batch_tokens: int
-    """Padded tokens of one micro-batch that suit the device best."""
+    device: str = ""
+    provider: str = ""
+    precision: str = ""
+    max_tokens: int = 0
+    """Longest pair that the model reads, special tokens included; 0 = not known."""
+    batch_tokens: int = 0
+    """Padded tokens of one micro-batch that suit the device best; 0 where others make the batches."""
     lanes: int = 1
     """How many threads may call `score` at once."""
     license: str = ""

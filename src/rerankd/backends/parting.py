@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Coroutine, Sequence
 from itertools import chain
+from typing import TypeVar
 
 from rerankd.backends.base import TextScores
+
+T = TypeVar("T")
 
 
 def runs_within(weights: Sequence[int], *, max_items: int, max_weight: int) -> list[slice]:
@@ -38,6 +42,17 @@ def balanced_runs(weights: Sequence[int], *, max_items: int, max_weight: int = 0
         else:
             high = middle
     return runs_within(weights, max_items=max_items, max_weight=low)
+
+
+async def side_by_side(calls: Sequence[Coroutine[object, object, T]]) -> list[T]:
+    """The results of calls that run at once; the first that fails ends the others and is raised itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(call) for call in calls]
+    except ExceptionGroup as failures:
+        first = failures.exceptions[0]
+        raise first from first.__cause__
+    return [task.result() for task in tasks]
 
 
 def merged(parts: Sequence[TextScores]) -> TextScores:

@@ -31,10 +31,5 @@ class PassthroughModels:
                 id=NONE,
                 revision="",
                 backend=NONE,
-                device="",
-                provider="",
-                precision="",
-                max_tokens=0,
-                batch_tokens=0,
             )
         )

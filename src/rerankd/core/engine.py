@@ -23,6 +23,7 @@ from rerankd.core.errors import (
 from rerankd.core.limits import Limits, check_original_scores
 from rerankd.core.loaded import DelegatedModel, LoadedModel, LocalModel, NoModel
 from rerankd.core.policy import (
+    NOT_RERANKED,
     check_supported,
     documents_to_score,
     estimate_tokens,
@@ -118,9 +119,11 @@ class Engine:
         return await self._rerank(request, caller, self.policy)
 
     async def rerank_batch(
-        self, requests: Sequence[Request], caller: Caller = ANYONE
+        self, requests: Sequence[Request | RerankdError], caller: Caller = ANYONE
     ) -> list[Ranking | RerankdError]:
         """Ranks several requests; one that fails leaves the others alone. In request order.
+
+        One that could not even be read is the error that says why, and its own outcome.
 
         Raises:
             InvalidRequestError: No request, or more than the limit.
@@ -128,9 +131,11 @@ class Engine:
         self.limits.check_batch_size(len(requests))
         policy = self.policy
         outcomes = await asyncio.gather(
-            *(self._rerank(r, caller, policy) for r in requests), return_exceptions=True
+            *(self._rerank(r, caller, policy) for r in requests if isinstance(r, Request)),
+            return_exceptions=True,
         )
-        return [_item(outcome) for outcome in outcomes]
+        ranked = iter(outcomes)
+        return [_item(next(ranked)) if isinstance(r, Request) else r for r in requests]
 
     async def rerank_stream(
         self, request: StreamRequest, chunks: AsyncIterator[Chunk], caller: Caller = ANYONE
@@ -254,7 +259,7 @@ class _UnaryCall:
         try:
             self._model = await load_before(self._registry, self._request.options.model, self._deadline)
             if isinstance(self._model, NoModel):
-                return self.original_order("NONE: the model none leaves documents in their order")
+                return self.original_order(NOT_RERANKED)
             async with asyncio.timeout(until - time.monotonic()):
                 await self._score(self._model)
         except (TimeoutError, DeadlineExceededError, ModelLoadingError) as error:

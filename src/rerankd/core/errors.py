@@ -132,6 +132,16 @@ def draining() -> DrainingError:
     return DrainingError("the server is going down; retry on another replica", retry_after_seconds=1.0)
 
 
+def unloading() -> DrainingError:
+    """What new work hears from a model that is being stopped."""
+    return DrainingError("this model is being unloaded; retry on another replica", retry_after_seconds=1.0)
+
+
+def going_down() -> DrainingError:
+    """What work hears that was under way when its model was stopped."""
+    return DrainingError("the server is going down", retry_after_seconds=1.0)
+
+
 class QuotaExceededError(RerankdError):
     """The caller's key has used up its share."""
 

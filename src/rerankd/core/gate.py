@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from rerankd.core.errors import DrainingError, OverloadedError, RerankdError
+from rerankd.core.admission import Admission
+from rerankd.core.errors import RerankdError, going_down, unloading
 from rerankd.core.scheduler import QueueStatus
 from rerankd.core.types import Priority
 
@@ -51,14 +52,13 @@ class Gate:
     """
 
     def __init__(self, max_concurrency: int, *, max_queued_tokens: int) -> None:
-        self._free = max_concurrency
-        self._max_queued_tokens = max_queued_tokens
-        self._reserved_tokens = 0
+        self._max_concurrency = self._free = max_concurrency
+        # How fast the backend is nobody here knows.
+        self._admission = Admission(max_queued_tokens, room_in=lambda _: 1.0)
         self._passes: set[Pass] = set()
         self._waiting: list[tuple[bool, int, _Waiting]] = []
         self._numbers = itertools.count()
         self._stopping = False
-        self._inside = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -70,17 +70,8 @@ class Gate:
             DrainingError: The model is being stopped.
         """
         if self._stopping:
-            raise DrainingError(
-                "this model is being unloaded; retry on another replica", retry_after_seconds=1.0
-            )
-        reserved = self._reserved_tokens
-        if estimated_tokens and reserved and reserved + estimated_tokens > self._max_queued_tokens:
-            raise OverloadedError(
-                f"{reserved} of at most {self._max_queued_tokens} tokens wait; retry later",
-                metadata={"queued_tokens": str(reserved), "limit": str(self._max_queued_tokens)},
-                retry_after_seconds=1.0,
-            )
-        self._reserved_tokens += estimated_tokens
+            raise unloading()
+        self._admission.enter(estimated_tokens)
         admitted = Pass(entrant, estimated_tokens, time.monotonic())
         self._passes.add(admitted)
         return admitted
@@ -89,22 +80,16 @@ class Gate:
         """Ends a request's right. Can be called twice."""
         if admitted in self._passes:
             self._passes.remove(admitted)
-            self._reserved_tokens -= admitted.reserved_tokens
+            self._admission.leave(admitted.reserved_tokens)
 
     @asynccontextmanager
     async def turn(self, priority: Priority, documents: int) -> AsyncIterator[None]:
         """Waits for one of the backend's calls, and holds it."""
         await self._take(priority, documents)
-        self._inside += 1
-        self._idle.clear()
         try:
             yield
         finally:
-            self._inside -= 1
-            if not self._inside:
-                self._idle.set()
-            self._free += 1
-            self._call_next()
+            self._end_turn()
 
     def status(self) -> QueueStatus:
         """What waits now; tokens are the estimates of the requests admitted."""
@@ -112,7 +97,7 @@ class Gate:
         oldest = min((item.since for item in waiting), default=None)
         return QueueStatus(
             documents=sum(item.documents for item in waiting),
-            tokens=self._reserved_tokens,
+            tokens=self._admission.reserved_tokens,
             oldest_wait_seconds=0.0 if oldest is None else time.monotonic() - oldest,
         )
 
@@ -120,7 +105,7 @@ class Gate:
         """Fails every request with DRAINING, those under way too."""
         self._stopping = True
         for admitted in list(self._passes):
-            admitted.entrant.on_failure(DrainingError("the server is going down", retry_after_seconds=1.0))
+            admitted.entrant.on_failure(going_down())
             self.leave(admitted)
         # Whoever was under way has been cancelled: it ends before the backend is closed.
         with contextlib.suppress(TimeoutError):
@@ -130,6 +115,7 @@ class Gate:
     async def _take(self, priority: Priority, documents: int) -> None:
         if self._free > 0:
             self._free -= 1
+            self._idle.clear()
             return
         item = _Waiting(asyncio.get_running_loop().create_future(), documents, time.monotonic())
         heapq.heappush(self._waiting, (priority is Priority.BULK, next(self._numbers), item))
@@ -138,13 +124,16 @@ class Gate:
         except asyncio.CancelledError:
             if item.turn.done() and not item.turn.cancelled():
                 # The turn came in the very moment that it was given up: it is the next one's.
-                self._free += 1
-                self._call_next()
+                self._end_turn()
             raise
 
-    def _call_next(self) -> None:
+    def _end_turn(self) -> None:
+        """Hands a turn on to whoever waits."""
+        self._free += 1
         while self._free > 0 and self._waiting:
             _, _, item = heapq.heappop(self._waiting)
             if not item.turn.done():
                 self._free -= 1
                 item.turn.set_result(None)
+        if self._free == self._max_concurrency:
+            self._idle.set()

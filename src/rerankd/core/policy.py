@@ -111,6 +111,10 @@ def is_fault_of_model(error: RerankdError) -> bool:
     return not isinstance(error, (InvalidRequestError, ModelNotFoundError, DeadlineExceededError))
 
 
+NOT_RERANKED = "NONE: the model none leaves documents in their order"
+"""`outcome_reason` of the model that ranks nothing."""
+
+
 def why(error: RerankdError) -> str:
     """How `outcome_reason` tells of an error that was forgiven."""
     return f"{error.spec.reason}: {error.message}"

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from rerankd.backends.base import Backend, EncodedPair, Float32Array
-from rerankd.core.errors import BackendFailedError, DrainingError, OverloadedError, RerankdError
+from rerankd.core.admission import Admission
+from rerankd.core.errors import BackendFailedError, RerankdError, going_down, unloading
 from rerankd.core.fair_queue import FairQueue, RequestQueue
 from rerankd.core.types import Priority
 
@@ -82,10 +83,9 @@ class Scheduler:
     def __init__(self, backend: Backend, loop: asyncio.AbstractEventLoop, *, max_queued_tokens: int) -> None:
         self._backend = backend
         self._loop = loop
-        self._max_queued_tokens = max_queued_tokens
+        self._admission = Admission(max_queued_tokens, room_in=self._drain_seconds)
         self._queue: FairQueue[QueuedPair] = FairQueue(backend.description.batch_tokens)
         self._tickets: dict[int, Ticket] = {}
-        self._reserved_tokens = 0
         self._tokens_per_second = 0.0
         self._state = threading.Condition()
         self._stopping = False
@@ -112,22 +112,10 @@ class Scheduler:
             DrainingError: The scheduler is stopping.
         """
         if self._stopping:
-            raise DrainingError(
-                "this model is being unloaded; retry on another replica", retry_after_seconds=1.0
-            )
-        if (
-            estimated_tokens
-            and self._reserved_tokens
-            and (self._reserved_tokens + estimated_tokens > self._max_queued_tokens)
-        ):
-            raise OverloadedError(
-                f"{self._reserved_tokens} of at most {self._max_queued_tokens} tokens wait; retry later",
-                metadata={"queued_tokens": str(self._reserved_tokens), "limit": str(self._max_queued_tokens)},
-                retry_after_seconds=self._drain_seconds(estimated_tokens),
-            )
+            raise unloading()
+        self._admission.enter(estimated_tokens)
         queue: RequestQueue[QueuedPair] = RequestQueue(flow_key=(client, priority), weight=WEIGHTS[priority])
         ticket = Ticket(sink, queue, estimated_tokens, deadline, time.monotonic())
-        self._reserved_tokens += estimated_tokens
         self._tickets[id(queue)] = ticket
         return ticket
 
@@ -146,7 +134,7 @@ class Scheduler:
                 return
             ticket.closed = True
             self._queue.remove(ticket.queue)
-        self._reserved_tokens -= ticket.reserved_tokens
+        self._admission.leave(ticket.reserved_tokens)
         self._tickets.pop(id(ticket.queue), None)
 
     def status(self) -> QueueStatus:
@@ -166,16 +154,15 @@ class Scheduler:
             self._stopping = True
             self._state.notify_all()
         for ticket in list(self._tickets.values()):
-            ticket.sink.on_failure(DrainingError("the server is going down", retry_after_seconds=1.0))
+            ticket.sink.on_failure(going_down())
             self.close(ticket)
         for lane in self._lanes:
             await asyncio.to_thread(lane.join)
 
-    def _drain_seconds(self, tokens: int) -> float:
-        """When the queue should have room for `tokens` again."""
+    def _drain_seconds(self, excess: int) -> float:
+        """When `excess` tokens should have been scored."""
         if not self._tokens_per_second:
             return 1.0
-        excess = self._reserved_tokens + tokens - self._max_queued_tokens
         return min(30.0, max(0.05, excess / self._tokens_per_second))
 
     def _start_lane(self, lane: int) -> None:

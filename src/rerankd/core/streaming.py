@@ -13,6 +13,7 @@ from rerankd.core.errors import DeadlineExceededError, InvalidRequestError, Mode
 from rerankd.core.limits import check_original_scores
 from rerankd.core.loaded import NoModel
 from rerankd.core.policy import (
+    NOT_RERANKED,
     check_streamable,
     check_supported,
     is_fault_of_model,
@@ -146,7 +147,7 @@ class StreamSession:
         model = await load_before(self._registry, name, load_by)
         self._model = model.ref
         if isinstance(model, NoModel):
-            self._give_up("NONE: the model none leaves documents in their order")
+            self._give_up(NOT_RERANKED)
             return None
         check_supported(self._options, model)
         check_streamable(model)

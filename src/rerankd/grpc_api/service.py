@@ -83,9 +83,7 @@ class RerankService(RerankServiceServicer):
         # Refused before its documents are looked at.
         self._engine.limits.check_batch_size(len(request.requests))
         items = _batch_items(request, self._engine.limits)
-        readable = [item for item in items if isinstance(item, Request)]
-        ranked = iter(await self._engine.rerank_batch(readable, _caller(context)) if readable else ())
-        outcomes = [next(ranked) if isinstance(item, Request) else item for item in items]
+        outcomes = await self._engine.rerank_batch(items, _caller(context))
         _tell(context, [outcome for outcome in outcomes if isinstance(outcome, Ranking)])
         return pb.RerankBatchResponse(results=[_batch_result(outcome) for outcome in outcomes])
 

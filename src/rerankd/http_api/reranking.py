@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from rerankd.core.engine import Engine, Request
+from rerankd.core.engine import Engine
 from rerankd.core.errors import CancelledError, InvalidRequestError, ModelNotFoundError, RerankdError
 from rerankd.core.types import Caller, Ranking
 from rerankd.http_api.bodies import check_length, check_media, object_of, read_body
@@ -124,7 +124,7 @@ class BatchRoute:
             async with self._ranker.calls.entered():
                 body = await self._ranker.body_of(scope, receive)
                 items = parse_batch(body, self._ranker.engine.limits)
-                outcomes = await while_connected(receive, self._rank(items, caller))
+                outcomes = await while_connected(receive, self._ranker.engine.rerank_batch(items, caller))
                 for outcome in outcomes:
                     if isinstance(outcome, Ranking):
                         note_ranking(outcome)
@@ -135,13 +135,6 @@ class BatchRoute:
         except Exception:
             logger.exception("call failed unexpectedly", extra={"method": scope["path"]})
             await send_error(NATIVE, unexpected(), scope, receive, send)
-
-    async def _rank(
-        self, items: Sequence[Request | RerankdError], caller: Caller
-    ) -> list[Ranking | RerankdError]:
-        readable = [item for item in items if isinstance(item, Request)]
-        ranked = iter(await self._ranker.engine.rerank_batch(readable, caller) if readable else ())
-        return [next(ranked) if isinstance(item, Request) else item for item in items]
 
 
 def tell(error: RerankdError) -> None:

@@ -33,6 +33,18 @@ class CallRecord:
         self.queue_seconds = max(self.queue_seconds, ranking.timing.queue_seconds)
         self.inference_seconds += ranking.timing.inference_seconds
 
+    def fields(self, seconds: float) -> dict[str, object]:
+        """What it adds to the line of a call that took so long."""
+        return {
+            "reason": self.reason,
+            "model": self.model,
+            "documents": self.documents,
+            "tokens": self.tokens,
+            "queue_ms": round(1000 * self.queue_seconds, 3),
+            "inference_ms": round(1000 * self.inference_seconds, 3),
+            "total_ms": round(1000 * seconds, 3),
+        }
+
 
 call_record: ContextVar[CallRecord | None] = ContextVar("call_record", default=None)
 

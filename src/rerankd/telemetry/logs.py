@@ -87,13 +87,7 @@ def log_call(*, method: str, code: str, peer: str, seconds: float, record: CallR
         extra={
             "method": method,
             "code": code,
-            "reason": record.reason,
-            "model": record.model,
-            "documents": record.documents,
-            "tokens": record.tokens,
-            "queue_ms": round(1000 * record.queue_seconds, 3),
-            "inference_ms": round(1000 * record.inference_seconds, 3),
-            "total_ms": round(1000 * seconds, 3),
+            **record.fields(seconds),
             "peer": peer,
         },
     )

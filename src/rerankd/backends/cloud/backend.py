@@ -20,7 +20,7 @@ from rerankd.backends.cloud.calls import Calls, Work
 from rerankd.backends.cloud.estimates import estimate_tokens
 from rerankd.backends.cloud.failures import CallSite
 from rerankd.backends.cloud.settings import CloudSettings
-from rerankd.backends.parting import balanced_runs, merged
+from rerankd.backends.parting import balanced_runs, merged, side_by_side
 from rerankd.core.errors import InvalidRequestError
 from rerankd.core.types import LongDocument, WarmupStage
 
@@ -57,11 +57,7 @@ class CloudBackend:
             id=model_id,
             revision="",
             backend="cloud",
-            device="",
             provider=provider.name,
-            precision="",
-            max_tokens=0,
-            batch_tokens=0,
             long_documents=(LongDocument.TRUNCATE_END,),
             supports_max_tokens=bool(provider.max_tokens_field),
             is_cloud=True,
@@ -145,12 +141,7 @@ class CloudBackend:
 
     async def _score_all(self, parts: Sequence[_Part]) -> list[TextScores]:
         first = [await self._score_part(parts[0])] if self._calls.must_try_first else []
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._score_part(part)) for part in parts[len(first) :]]
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
-        return first + [task.result() for task in tasks]
+        return first + await side_by_side([self._score_part(part) for part in parts[len(first) :]])
 
     async def _score_part(self, part: _Part) -> TextScores:
         scores, billing, spending = await self._calls.run(part.work, part.spending)

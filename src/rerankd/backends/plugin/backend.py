@@ -44,11 +44,6 @@ class PluginBackend:
             id=identity.name,
             revision=identity.version,
             backend="plugin",
-            device="",
-            provider="",
-            precision="",
-            max_tokens=0,
-            batch_tokens=0,
             long_documents=(LongDocument.TRUNCATE_END,),
             supports_max_tokens=False,
         )

@@ -31,11 +31,7 @@ class PairsBackend(PartedBackend):
             id=model_id,
             revision=version,
             backend="remote",
-            device="",
             provider="http",
-            precision="",
-            max_tokens=0,
-            batch_tokens=0,
             long_documents=(LongDocument.TRUNCATE_END,),
             supports_max_tokens=False,
         )

@@ -7,7 +7,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from rerankd.backends.base import BackendDescription, TextBackendTraits, TextCall, TextScores
-from rerankd.backends.parting import merged, runs_within
+from rerankd.backends.parting import merged, runs_within, side_by_side
 from rerankd.backends.remote.failures import unavailable
 from rerankd.backends.remote.repeating import repeatedly
 from rerankd.backends.remote.settings import RemoteSettings
@@ -59,13 +59,7 @@ class PartedBackend(abc.ABC):
         parts = [replace(call, texts=call.texts[part]) for part in self._split(call)]
         if len(parts) == 1:
             return (await self._score_part(parts[0], deadline)).scores
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._score_part(part, deadline)) for part in parts]
-        except ExceptionGroup as failures:
-            first = failures.exceptions[0]
-            raise first from first.__cause__
-        answers = [task.result() for task in tasks]
+        answers = await side_by_side([self._score_part(part, deadline) for part in parts])
         if len({answer.model for answer in answers}) > 1:
             raise unavailable(self.description.id, "its model changed while it scored", 0.0)
         return merged([answer.scores for answer in answers])

@@ -30,11 +30,7 @@ class RerankdBackend(PartedBackend):
             id=model_id,
             revision=version,
             backend="remote",
-            device="",
             provider="rerankd",
-            precision="",
-            max_tokens=0,
-            batch_tokens=0,
             # Whether its model has a place for one is for the other side to say.
             supports_instruction=True,
         )
