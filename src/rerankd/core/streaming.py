@@ -132,9 +132,12 @@ class StreamSession:
             except RerankdError as error:
                 logger.warning("stand-in failed too", extra={"model": name, "reason": error.spec.reason})
                 continue
-            if run is not None:
+            if run is None:
+                # Of the failure and of the model none, the caller has to hear of the failure.
+                self._given_up = why(failure)
+            else:
                 self._stand_in = stood_in(self._model.id, self._registry.canonical(wanted), failure)
-                return run
+            return run
         if not self._policy.forgives(self._options, failure):
             raise failure
         self._model = ModelRef(id=self._registry.canonical(wanted), revision="", backend="")

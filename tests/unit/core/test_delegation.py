@@ -348,6 +348,24 @@ async def test_none_as_the_last_stand_in_leaves_the_order() -> None:
     await closing(engine)
 
 
+async def test_none_as_the_stand_in_leaves_the_order_of_a_stream() -> None:
+    broken, unused = TextModel("text/first"), TextModel("text/second")
+
+    async def refuse(report: object) -> None:
+        raise ProviderUnavailableError("not today")
+
+    broken.start = refuse  # type: ignore[method-assign]
+    engine = engine_of(broken, unused, fallback_models=("none", "text/second"))
+    events, ranking = await stream(engine, TEXTS)
+    unary = await engine.rerank(request())
+    assert ranking.outcome is unary.outcome is Outcome.PASSTHROUGH
+    assert ranking.outcome_reason == unary.outcome_reason
+    assert ranking.outcome_reason == "PROVIDER_UNAVAILABLE: not today"
+    assert [i for event in events for i in event.unscored] == [0, 1, 2, 3, 4]
+    assert not unused.calls
+    await closing(engine)
+
+
 async def test_a_stand_in_takes_over_a_stream_before_it_begins() -> None:
     broken, second = TextModel("text/first"), TextModel("text/second")
 
