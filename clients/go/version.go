@@ -1,4 +1,4 @@
 package rerankd
 
 // Version is the version of this client. Servers, protos and clients share one number.
-const Version = "0.3.0"
+const Version = "0.4.0"

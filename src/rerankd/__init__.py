@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rerankd.backends.plugin.protocol import Plugin
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 
 def register_backend(plugin: Plugin) -> None:

@@ -84,6 +84,8 @@ FORBIDDEN = {
         "rerankd.artifacts",
         *DOORS,
     ),
+    # Knows the settings, the words of the core and how models are loaded; doors call it.
+    "training": (*TRANSPORTS, "rerankd.v1", "rerankd.messages", "rerankd.core.scheduler", *DOORS),
     "telemetry": ("grpc", "starlette", *RUNTIMES, *DOORS),
 }
 

@@ -208,7 +208,7 @@ export class FakeServer {
   #routes(router: ConnectRouter): void {
     const script = this.#script;
     router.service(RerankService, {
-      status: () => script.status?.() ?? { version: "0.3.0" },
+      status: () => script.status?.() ?? { version: "0.4.0" },
       rerank: (request, context) => {
         this.headers.push(context.requestHeader);
         this.rerankCalls += 1;

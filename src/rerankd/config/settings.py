@@ -36,6 +36,7 @@ from rerankd.config.sources import (
     from_file,
     from_flags,
 )
+from rerankd.config.training import TrainingConfig
 from rerankd.config.types import Port, Section
 
 
@@ -76,6 +77,8 @@ class Config(Section):
     server: ServerConfig = ServerConfig()
     http: HttpConfig = HttpConfig()
     admin: AdminConfig = AdminConfig()
+    # Made when the configuration is, as above.
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
     log: LogConfig = LogConfig()
 
     _sources: Mapping[str, Source] = PrivateAttr(default_factory=dict)

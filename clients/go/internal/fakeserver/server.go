@@ -125,7 +125,7 @@ func (s *Server) Status(ctx context.Context, _ *rerankdv1.StatusRequest) (*reran
 	if s.StatusError != nil {
 		return nil, s.StatusError
 	}
-	return &rerankdv1.StatusResponse{Version: "0.3.0", ApiPackage: "rerankd.v1", Limits: s.Limits}, nil
+	return &rerankdv1.StatusResponse{Version: "0.4.0", ApiPackage: "rerankd.v1", Limits: s.Limits}, nil
 }
 
 // Rerank ranks as the plan for unary calls allows.

@@ -78,7 +78,7 @@ class ClientTest {
     assertEquals("Bearer secret", sent.get(AUTHORIZATION));
     assertEquals(
         "search", sent.get(Metadata.Key.of("team", Metadata.ASCII_STRING_MARSHALLER)));
-    assertTrue(sent.get(USER_AGENT).startsWith("rerankd-java/0.3.0 "), sent.get(USER_AGENT));
+    assertTrue(sent.get(USER_AGENT).startsWith("rerankd-java/0.4.0 "), sent.get(USER_AGENT));
   }
 
   @Test

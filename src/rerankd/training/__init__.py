@@ -1,0 +1,1 @@
+"""The learning reranker: from feedback to a better model that serves."""
