@@ -47,6 +47,18 @@ var (
 	// ErrQuotaExceeded means that the key has used up its quota, or the server its own at the provider that
 	// Metadata["provider"] names. Retry after Error.RetryAfter, not before.
 	ErrQuotaExceeded = errors.New("quota exceeded")
+	// ErrCorpusNotFound means a corpus that the server does not keep.
+	ErrCorpusNotFound = errors.New("corpus not found")
+	// ErrRunNotFound means a training run that the server does not keep.
+	ErrRunNotFound = errors.New("run not found")
+	// ErrRunActive means that a training run is active where there may be one. Wait for its end, or cancel it.
+	ErrRunActive = errors.New("run active")
+	// ErrTooFewTriplets means training material that is too small to learn from. Collect or import more, then mine again.
+	ErrTooFewTriplets = errors.New("too few triplets")
+	// ErrPromotionRefused means that the gate does not let a run's model be served. The message says which condition failed.
+	ErrPromotionRefused = errors.New("promotion refused")
+	// ErrNotComparable means runs that were not measured on the same thing, so that a difference means nothing.
+	ErrNotComparable = errors.New("not comparable")
 	// ErrUnauthenticated means no key, or one that the server does not know.
 	ErrUnauthenticated = errors.New("unauthenticated")
 	// ErrForbidden means a key that does not allow this call or this model.
@@ -84,6 +96,12 @@ var kinds = map[string]kind{
 	"DRAINING":             {ErrDraining, ErrUnavailable, codes.Unavailable},
 	"PROVIDER_UNAVAILABLE": {ErrProviderUnavailable, ErrUnavailable, codes.Unavailable},
 	"QUOTA_EXCEEDED":       {ErrQuotaExceeded, nil, codes.ResourceExhausted},
+	"CORPUS_NOT_FOUND":     {ErrCorpusNotFound, nil, codes.NotFound},
+	"RUN_NOT_FOUND":        {ErrRunNotFound, nil, codes.NotFound},
+	"RUN_ACTIVE":           {ErrRunActive, nil, codes.FailedPrecondition},
+	"TOO_FEW_TRIPLETS":     {ErrTooFewTriplets, nil, codes.FailedPrecondition},
+	"PROMOTION_REFUSED":    {ErrPromotionRefused, nil, codes.FailedPrecondition},
+	"NOT_COMPARABLE":       {ErrNotComparable, nil, codes.FailedPrecondition},
 	"UNAUTHENTICATED":      {ErrUnauthenticated, nil, codes.Unauthenticated},
 	"FORBIDDEN":            {ErrForbidden, nil, codes.PermissionDenied},
 	"DEADLINE_EXCEEDED":    {ErrDeadlineExceeded, nil, codes.DeadlineExceeded},

@@ -16,6 +16,12 @@ import { Code } from "@connectrpc/connect";
  * │   ├── DrainingError
  * │   └── ProviderUnavailableError
  * ├── QuotaExceededError
+ * ├── CorpusNotFoundError
+ * ├── RunNotFoundError
+ * ├── RunActiveError
+ * ├── TooFewTripletsError
+ * ├── PromotionRefusedError
+ * ├── NotComparableError
  * ├── UnauthenticatedError
  * ├── ForbiddenError
  * ├── DeadlineExceededError
@@ -147,6 +153,42 @@ export class ProviderUnavailableError extends UnavailableError {
 export class QuotaExceededError extends RerankdError {
   static override readonly defaultReason = "QUOTA_EXCEEDED";
   static override readonly defaultCode = Code.ResourceExhausted;
+}
+
+/** The server keeps no corpus of this id. */
+export class CorpusNotFoundError extends RerankdError {
+  static override readonly defaultReason = "CORPUS_NOT_FOUND";
+  static override readonly defaultCode = Code.NotFound;
+}
+
+/** The server keeps no training run of this id. */
+export class RunNotFoundError extends RerankdError {
+  static override readonly defaultReason = "RUN_NOT_FOUND";
+  static override readonly defaultCode = Code.NotFound;
+}
+
+/** A training run is active where there may be one: wait for its end, or cancel it. */
+export class RunActiveError extends RerankdError {
+  static override readonly defaultReason = "RUN_ACTIVE";
+  static override readonly defaultCode = Code.FailedPrecondition;
+}
+
+/** The training material is too small to learn from; collect or import more and mine again. */
+export class TooFewTripletsError extends RerankdError {
+  static override readonly defaultReason = "TOO_FEW_TRIPLETS";
+  static override readonly defaultCode = Code.FailedPrecondition;
+}
+
+/** The gate does not let this run's model be served; the message says which condition it failed. */
+export class PromotionRefusedError extends RerankdError {
+  static override readonly defaultReason = "PROMOTION_REFUSED";
+  static override readonly defaultCode = Code.FailedPrecondition;
+}
+
+/** The runs were not measured on the same thing; a difference of their figures means nothing. */
+export class NotComparableError extends RerankdError {
+  static override readonly defaultReason = "NOT_COMPARABLE";
+  static override readonly defaultCode = Code.FailedPrecondition;
 }
 
 /** The call brought no key, or one that the server does not know. */

@@ -15,6 +15,12 @@ RerankdError
 │   ├── DrainingError
 │   └── ProviderUnavailableError
 ├── QuotaExceededError
+├── CorpusNotFoundError
+├── RunNotFoundError
+├── RunActiveError
+├── TooFewTripletsError
+├── PromotionRefusedError
+├── NotComparableError
 ├── UnauthenticatedError
 ├── ForbiddenError
 ├── DeadlineExceededError
@@ -173,6 +179,48 @@ class QuotaExceededError(RerankdError):
     _code = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+class CorpusNotFoundError(RerankdError):
+    """The server keeps no corpus of this id."""
+
+    _reason = "CORPUS_NOT_FOUND"
+    _code = grpc.StatusCode.NOT_FOUND
+
+
+class RunNotFoundError(RerankdError):
+    """The server keeps no training run of this id."""
+
+    _reason = "RUN_NOT_FOUND"
+    _code = grpc.StatusCode.NOT_FOUND
+
+
+class RunActiveError(RerankdError):
+    """A training run is active where there may be one: wait for its end, or cancel it."""
+
+    _reason = "RUN_ACTIVE"
+    _code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class TooFewTripletsError(RerankdError):
+    """The training material is too small to learn from; collect or import more and mine again."""
+
+    _reason = "TOO_FEW_TRIPLETS"
+    _code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class PromotionRefusedError(RerankdError):
+    """The gate does not let this run's model be served; the message says which condition it failed."""
+
+    _reason = "PROMOTION_REFUSED"
+    _code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class NotComparableError(RerankdError):
+    """The runs were not measured on the same thing; a difference of their figures means nothing."""
+
+    _reason = "NOT_COMPARABLE"
+    _code = grpc.StatusCode.FAILED_PRECONDITION
+
+
 class UnauthenticatedError(RerankdError):
     """The call brought no key, or one that the server does not know."""
 
@@ -234,6 +282,12 @@ _WITH_REASON: tuple[type[RerankdError], ...] = (
     DrainingError,
     ProviderUnavailableError,
     QuotaExceededError,
+    CorpusNotFoundError,
+    RunNotFoundError,
+    RunActiveError,
+    TooFewTripletsError,
+    PromotionRefusedError,
+    NotComparableError,
     UnauthenticatedError,
     ForbiddenError,
     DeadlineExceededError,

@@ -12,6 +12,12 @@ RerankdError
 ├── DrainingError
 ├── QuotaExceededError
 ├── ProviderUnavailableError
+├── CorpusNotFoundError
+├── RunNotFoundError
+├── RunActiveError
+├── TooFewTripletsError
+├── PromotionRefusedError
+├── NotComparableError
 ├── UnauthenticatedError
 ├── ForbiddenError
 ├── DeadlineExceededError
@@ -154,6 +160,42 @@ class ProviderUnavailableError(RerankdError):
     spec = _spec("PROVIDER_UNAVAILABLE", "UNAVAILABLE", 503, retryable=True)
 
 
+class CorpusNotFoundError(RerankdError):
+    """No corpus of this id is kept here; the list of corpora has the ones that are."""
+
+    spec = _spec("CORPUS_NOT_FOUND", "NOT_FOUND", 404)
+
+
+class RunNotFoundError(RerankdError):
+    """No training run of this id is kept here."""
+
+    spec = _spec("RUN_NOT_FOUND", "NOT_FOUND", 404)
+
+
+class RunActiveError(RerankdError):
+    """A training run is active where there may be one: wait for its end, or cancel it."""
+
+    spec = _spec("RUN_ACTIVE", "FAILED_PRECONDITION", 409)
+
+
+class TooFewTripletsError(RerankdError):
+    """The training material is too small to learn from: collect or import more, then mine again."""
+
+    spec = _spec("TOO_FEW_TRIPLETS", "FAILED_PRECONDITION", 422)
+
+
+class PromotionRefusedError(RerankdError):
+    """The gate does not let this run's model be served; the message says which condition it failed."""
+
+    spec = _spec("PROMOTION_REFUSED", "FAILED_PRECONDITION", 409)
+
+
+class NotComparableError(RerankdError):
+    """The runs were not measured on the same thing; a difference of their figures means nothing."""
+
+    spec = _spec("NOT_COMPARABLE", "FAILED_PRECONDITION", 409)
+
+
 class UnauthenticatedError(RerankdError):
     """No key, or one that is not known."""
 
@@ -208,6 +250,12 @@ ERROR_CLASSES: tuple[type[RerankdError], ...] = (
     DrainingError,
     QuotaExceededError,
     ProviderUnavailableError,
+    CorpusNotFoundError,
+    RunNotFoundError,
+    RunActiveError,
+    TooFewTripletsError,
+    PromotionRefusedError,
+    NotComparableError,
     UnauthenticatedError,
     ForbiddenError,
     DeadlineExceededError,
@@ -217,3 +265,13 @@ ERROR_CLASSES: tuple[type[RerankdError], ...] = (
     InternalError,
 )
 """The table: every class with its row, in the order of the documentation."""
+
+LEARNING_ERRORS: tuple[type[RerankdError], ...] = (
+    CorpusNotFoundError,
+    RunNotFoundError,
+    RunActiveError,
+    TooFewTripletsError,
+    PromotionRefusedError,
+    NotComparableError,
+)
+"""Those of the table that no call that ranks can fail with."""

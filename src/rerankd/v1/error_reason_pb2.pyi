@@ -305,6 +305,109 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
           }
         }
     """
+    ERROR_REASON_CORPUS_NOT_FOUND: _ErrorReason.ValueType  # 19
+    """The server keeps no corpus of this id. TrainingService.ListCorpora lists those it keeps. Since 0.4.
+
+    gRPC code: NOT_FOUND.
+
+    Example of an ErrorInfo:
+
+        {
+          "reason": "CORPUS_NOT_FOUND",
+          "domain": "rerankd",
+          "metadata": {
+            "corpus": "acme-docs"
+          }
+        }
+    """
+    ERROR_REASON_RUN_NOT_FOUND: _ErrorReason.ValueType  # 20
+    """The server keeps no training run of this id. TrainingService.ListTrainingRuns lists those it keeps.
+    Since 0.4.
+
+    gRPC code: NOT_FOUND.
+
+    Example of an ErrorInfo:
+
+        {
+          "reason": "RUN_NOT_FOUND",
+          "domain": "rerankd",
+          "metadata": {
+            "run": "acme-docs-20261129T182827-3f9a"
+          }
+        }
+    """
+    ERROR_REASON_RUN_ACTIVE: _ErrorReason.ValueType  # 21
+    """A training run of this corpus is active, and there may be one. Wait for its end, or cancel it.
+    Since 0.4.
+
+    gRPC code: FAILED_PRECONDITION.
+
+    Example of an ErrorInfo:
+
+        {
+          "reason": "RUN_ACTIVE",
+          "domain": "rerankd",
+          "metadata": {
+            "corpus": "acme-docs",
+            "run": "acme-docs-20261129T182827-3f9a"
+          }
+        }
+    """
+    ERROR_REASON_TOO_FEW_TRIPLETS: _ErrorReason.ValueType  # 22
+    """The corpus has fewer mined training groups than a run needs. Collect feedback or import judgements, then
+    mine again. Since 0.4.
+
+    gRPC code: FAILED_PRECONDITION.
+
+    Example of an ErrorInfo:
+
+        {
+          "reason": "TOO_FEW_TRIPLETS",
+          "domain": "rerankd",
+          "metadata": {
+            "corpus": "acme-docs",
+            "groups": "3",
+            "minimum": "50"
+          }
+        }
+    """
+    ERROR_REASON_PROMOTION_REFUSED: _ErrorReason.ValueType  # 23
+    """The gate does not let the model of this run be served: it is not better than what is served now by what
+    the operator asks for, loses on a guarded set, or is not proven to answer as it did in training. Since 0.4.
+
+    gRPC code: FAILED_PRECONDITION.
+
+    Example of an ErrorInfo:
+
+        {
+          "reason": "PROMOTION_REFUSED",
+          "domain": "rerankd",
+          "metadata": {
+            "run": "acme-docs-20261129T182827-3f9a",
+            "condition": "minimum_gain",
+            "value": "-0.004",
+            "bound": "0.005"
+          }
+        }
+    """
+    ERROR_REASON_NOT_COMPARABLE: _ErrorReason.ValueType  # 24
+    """The two runs were not measured by the same metric on the same judgements, so that a difference of their
+    figures would mean nothing. Since 0.4.
+
+    gRPC code: FAILED_PRECONDITION.
+
+    Example of an ErrorInfo:
+
+        {
+          "reason": "NOT_COMPARABLE",
+          "domain": "rerankd",
+          "metadata": {
+            "reason": "primary metric",
+            "run": "ndcg@10",
+            "other": "mrr@10"
+          }
+        }
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason says why a call failed, more precisely than its gRPC code. It arrives as the `reason` of
@@ -602,6 +705,109 @@ Example of an ErrorInfo:
       "domain": "rerankd",
       "metadata": {
         "model": "cohere/rerank-v3.5"
+      }
+    }
+"""
+ERROR_REASON_CORPUS_NOT_FOUND: ErrorReason.ValueType  # 19
+"""The server keeps no corpus of this id. TrainingService.ListCorpora lists those it keeps. Since 0.4.
+
+gRPC code: NOT_FOUND.
+
+Example of an ErrorInfo:
+
+    {
+      "reason": "CORPUS_NOT_FOUND",
+      "domain": "rerankd",
+      "metadata": {
+        "corpus": "acme-docs"
+      }
+    }
+"""
+ERROR_REASON_RUN_NOT_FOUND: ErrorReason.ValueType  # 20
+"""The server keeps no training run of this id. TrainingService.ListTrainingRuns lists those it keeps.
+Since 0.4.
+
+gRPC code: NOT_FOUND.
+
+Example of an ErrorInfo:
+
+    {
+      "reason": "RUN_NOT_FOUND",
+      "domain": "rerankd",
+      "metadata": {
+        "run": "acme-docs-20261129T182827-3f9a"
+      }
+    }
+"""
+ERROR_REASON_RUN_ACTIVE: ErrorReason.ValueType  # 21
+"""A training run of this corpus is active, and there may be one. Wait for its end, or cancel it.
+Since 0.4.
+
+gRPC code: FAILED_PRECONDITION.
+
+Example of an ErrorInfo:
+
+    {
+      "reason": "RUN_ACTIVE",
+      "domain": "rerankd",
+      "metadata": {
+        "corpus": "acme-docs",
+        "run": "acme-docs-20261129T182827-3f9a"
+      }
+    }
+"""
+ERROR_REASON_TOO_FEW_TRIPLETS: ErrorReason.ValueType  # 22
+"""The corpus has fewer mined training groups than a run needs. Collect feedback or import judgements, then
+mine again. Since 0.4.
+
+gRPC code: FAILED_PRECONDITION.
+
+Example of an ErrorInfo:
+
+    {
+      "reason": "TOO_FEW_TRIPLETS",
+      "domain": "rerankd",
+      "metadata": {
+        "corpus": "acme-docs",
+        "groups": "3",
+        "minimum": "50"
+      }
+    }
+"""
+ERROR_REASON_PROMOTION_REFUSED: ErrorReason.ValueType  # 23
+"""The gate does not let the model of this run be served: it is not better than what is served now by what
+the operator asks for, loses on a guarded set, or is not proven to answer as it did in training. Since 0.4.
+
+gRPC code: FAILED_PRECONDITION.
+
+Example of an ErrorInfo:
+
+    {
+      "reason": "PROMOTION_REFUSED",
+      "domain": "rerankd",
+      "metadata": {
+        "run": "acme-docs-20261129T182827-3f9a",
+        "condition": "minimum_gain",
+        "value": "-0.004",
+        "bound": "0.005"
+      }
+    }
+"""
+ERROR_REASON_NOT_COMPARABLE: ErrorReason.ValueType  # 24
+"""The two runs were not measured by the same metric on the same judgements, so that a difference of their
+figures would mean nothing. Since 0.4.
+
+gRPC code: FAILED_PRECONDITION.
+
+Example of an ErrorInfo:
+
+    {
+      "reason": "NOT_COMPARABLE",
+      "domain": "rerankd",
+      "metadata": {
+        "reason": "primary metric",
+        "run": "ndcg@10",
+        "other": "mrr@10"
       }
     }
 """

@@ -301,6 +301,103 @@ const (
 	//	  }
 	//	}
 	ErrorReason_ERROR_REASON_PROVIDER_UNAVAILABLE ErrorReason = 18
+	// The server keeps no corpus of this id. TrainingService.ListCorpora lists those it keeps. Since 0.4.
+	//
+	// gRPC code: NOT_FOUND.
+	//
+	// Example of an ErrorInfo:
+	//
+	//	{
+	//	  "reason": "CORPUS_NOT_FOUND",
+	//	  "domain": "rerankd",
+	//	  "metadata": {
+	//	    "corpus": "acme-docs"
+	//	  }
+	//	}
+	ErrorReason_ERROR_REASON_CORPUS_NOT_FOUND ErrorReason = 19
+	// The server keeps no training run of this id. TrainingService.ListTrainingRuns lists those it keeps.
+	// Since 0.4.
+	//
+	// gRPC code: NOT_FOUND.
+	//
+	// Example of an ErrorInfo:
+	//
+	//	{
+	//	  "reason": "RUN_NOT_FOUND",
+	//	  "domain": "rerankd",
+	//	  "metadata": {
+	//	    "run": "acme-docs-20261129T182827-3f9a"
+	//	  }
+	//	}
+	ErrorReason_ERROR_REASON_RUN_NOT_FOUND ErrorReason = 20
+	// A training run of this corpus is active, and there may be one. Wait for its end, or cancel it.
+	// Since 0.4.
+	//
+	// gRPC code: FAILED_PRECONDITION.
+	//
+	// Example of an ErrorInfo:
+	//
+	//	{
+	//	  "reason": "RUN_ACTIVE",
+	//	  "domain": "rerankd",
+	//	  "metadata": {
+	//	    "corpus": "acme-docs",
+	//	    "run": "acme-docs-20261129T182827-3f9a"
+	//	  }
+	//	}
+	ErrorReason_ERROR_REASON_RUN_ACTIVE ErrorReason = 21
+	// The corpus has fewer mined training groups than a run needs. Collect feedback or import judgements, then
+	// mine again. Since 0.4.
+	//
+	// gRPC code: FAILED_PRECONDITION.
+	//
+	// Example of an ErrorInfo:
+	//
+	//	{
+	//	  "reason": "TOO_FEW_TRIPLETS",
+	//	  "domain": "rerankd",
+	//	  "metadata": {
+	//	    "corpus": "acme-docs",
+	//	    "groups": "3",
+	//	    "minimum": "50"
+	//	  }
+	//	}
+	ErrorReason_ERROR_REASON_TOO_FEW_TRIPLETS ErrorReason = 22
+	// The gate does not let the model of this run be served: it is not better than what is served now by what
+	// the operator asks for, loses on a guarded set, or is not proven to answer as it did in training. Since 0.4.
+	//
+	// gRPC code: FAILED_PRECONDITION.
+	//
+	// Example of an ErrorInfo:
+	//
+	//	{
+	//	  "reason": "PROMOTION_REFUSED",
+	//	  "domain": "rerankd",
+	//	  "metadata": {
+	//	    "run": "acme-docs-20261129T182827-3f9a",
+	//	    "condition": "minimum_gain",
+	//	    "value": "-0.004",
+	//	    "bound": "0.005"
+	//	  }
+	//	}
+	ErrorReason_ERROR_REASON_PROMOTION_REFUSED ErrorReason = 23
+	// The two runs were not measured by the same metric on the same judgements, so that a difference of their
+	// figures would mean nothing. Since 0.4.
+	//
+	// gRPC code: FAILED_PRECONDITION.
+	//
+	// Example of an ErrorInfo:
+	//
+	//	{
+	//	  "reason": "NOT_COMPARABLE",
+	//	  "domain": "rerankd",
+	//	  "metadata": {
+	//	    "reason": "primary metric",
+	//	    "run": "ndcg@10",
+	//	    "other": "mrr@10"
+	//	  }
+	//	}
+	ErrorReason_ERROR_REASON_NOT_COMPARABLE ErrorReason = 24
 )
 
 // Enum value maps for ErrorReason.
@@ -325,6 +422,12 @@ var (
 		16: "ERROR_REASON_NON_FINITE_SCORE",
 		17: "ERROR_REASON_INTERNAL",
 		18: "ERROR_REASON_PROVIDER_UNAVAILABLE",
+		19: "ERROR_REASON_CORPUS_NOT_FOUND",
+		20: "ERROR_REASON_RUN_NOT_FOUND",
+		21: "ERROR_REASON_RUN_ACTIVE",
+		22: "ERROR_REASON_TOO_FEW_TRIPLETS",
+		23: "ERROR_REASON_PROMOTION_REFUSED",
+		24: "ERROR_REASON_NOT_COMPARABLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":          0,
@@ -346,6 +449,12 @@ var (
 		"ERROR_REASON_NON_FINITE_SCORE":     16,
 		"ERROR_REASON_INTERNAL":             17,
 		"ERROR_REASON_PROVIDER_UNAVAILABLE": 18,
+		"ERROR_REASON_CORPUS_NOT_FOUND":     19,
+		"ERROR_REASON_RUN_NOT_FOUND":        20,
+		"ERROR_REASON_RUN_ACTIVE":           21,
+		"ERROR_REASON_TOO_FEW_TRIPLETS":     22,
+		"ERROR_REASON_PROMOTION_REFUSED":    23,
+		"ERROR_REASON_NOT_COMPARABLE":       24,
 	}
 )
 
@@ -381,7 +490,7 @@ var File_rerankd_v1_error_reason_proto protoreflect.FileDescriptor
 const file_rerankd_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
 	"\x1drerankd/v1/error_reason.proto\x12\n" +
-	"rerankd.v1*\xf6\x04\n" +
+	"rerankd.v1*\xbe\x06\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12#\n" +
@@ -402,7 +511,13 @@ const file_rerankd_v1_error_reason_proto_rawDesc = "" +
 	"\x1bERROR_REASON_BACKEND_FAILED\x10\x0f\x12!\n" +
 	"\x1dERROR_REASON_NON_FINITE_SCORE\x10\x10\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10\x11\x12%\n" +
-	"!ERROR_REASON_PROVIDER_UNAVAILABLE\x10\x12B_\n" +
+	"!ERROR_REASON_PROVIDER_UNAVAILABLE\x10\x12\x12!\n" +
+	"\x1dERROR_REASON_CORPUS_NOT_FOUND\x10\x13\x12\x1e\n" +
+	"\x1aERROR_REASON_RUN_NOT_FOUND\x10\x14\x12\x1b\n" +
+	"\x17ERROR_REASON_RUN_ACTIVE\x10\x15\x12!\n" +
+	"\x1dERROR_REASON_TOO_FEW_TRIPLETS\x10\x16\x12\"\n" +
+	"\x1eERROR_REASON_PROMOTION_REFUSED\x10\x17\x12\x1f\n" +
+	"\x1bERROR_REASON_NOT_COMPARABLE\x10\x18B_\n" +
 	"\rio.rerankd.v1B\x10ErrorReasonProtoP\x01Z:github.com/rerankd/rerankd/clients/go/rerankd/v1;rerankdv1b\x06proto3"
 
 var (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import rerankd
-from rerankd.core.errors import ERROR_CLASSES, CancelledError, RerankdError
+from rerankd.core.errors import ERROR_CLASSES, LEARNING_ERRORS, CancelledError, RerankdError
 from rerankd.core.limits import Limits
 from rerankd.http_api.dialects.choice import UNDECIDED
 from rerankd.http_api.dialects.cohere import COHERE
@@ -24,7 +24,7 @@ from rerankd.http_api.openapi.schemas import TEXT, Schema, reference
 
 # Nobody is left to hear of a call that its caller ended.
 _HEARD = (
-    *(kind for kind in ERROR_CLASSES if kind is not CancelledError),
+    *(kind for kind in ERROR_CLASSES if kind not in (CancelledError, *LEARNING_ERRORS)),
     NoDocumentsError,
     BodyTooLargeError,
     UnsupportedMediaError,

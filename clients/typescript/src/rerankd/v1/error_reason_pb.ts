@@ -9,7 +9,7 @@ import { enumDesc, fileDesc } from "@bufbuild/protobuf/codegenv2";
  * Describes the file rerankd/v1/error_reason.proto.
  */
 export const file_rerankd_v1_error_reason: GenFile = /*@__PURE__*/
-  fileDesc("Ch1yZXJhbmtkL3YxL2Vycm9yX3JlYXNvbi5wcm90bxIKcmVyYW5rZC52MSr2BAoLRXJyb3JSZWFzb24SHAoYRVJST1JfUkVBU09OX1VOU1BFQ0lGSUVEEAASIAocRVJST1JfUkVBU09OX0lOVkFMSURfUkVRVUVTVBABEiMKH0VSUk9SX1JFQVNPTl9UT09fTUFOWV9ET0NVTUVOVFMQAhIiCh5FUlJPUl9SRUFTT05fRE9DVU1FTlRfVE9PX0xPTkcQAxIgChxFUlJPUl9SRUFTT05fU1RSRUFNX1BST1RPQ09MEAQSIAocRVJST1JfUkVBU09OX01PREVMX05PVF9GT1VORBAFEh4KGkVSUk9SX1JFQVNPTl9NT0RFTF9MT0FESU5HEAYSHQoZRVJST1JfUkVBU09OX01PREVMX0ZBSUxFRBAHEhsKF0VSUk9SX1JFQVNPTl9PVkVSTE9BREVEEAgSGQoVRVJST1JfUkVBU09OX0RSQUlOSU5HEAkSHwobRVJST1JfUkVBU09OX1FVT1RBX0VYQ0VFREVEEAoSIAocRVJST1JfUkVBU09OX1VOQVVUSEVOVElDQVRFRBALEhoKFkVSUk9SX1JFQVNPTl9GT1JCSURERU4QDBIiCh5FUlJPUl9SRUFTT05fREVBRExJTkVfRVhDRUVERUQQDRIaChZFUlJPUl9SRUFTT05fQ0FOQ0VMTEVEEA4SHwobRVJST1JfUkVBU09OX0JBQ0tFTkRfRkFJTEVEEA8SIQodRVJST1JfUkVBU09OX05PTl9GSU5JVEVfU0NPUkUQEBIZChVFUlJPUl9SRUFTT05fSU5URVJOQUwQERIlCiFFUlJPUl9SRUFTT05fUFJPVklERVJfVU5BVkFJTEFCTEUQEkJfCg1pby5yZXJhbmtkLnYxQhBFcnJvclJlYXNvblByb3RvUAFaOmdpdGh1Yi5jb20vcmVyYW5rZC9yZXJhbmtkL2NsaWVudHMvZ28vcmVyYW5rZC92MTtyZXJhbmtkdjFiBnByb3RvMw");
+  fileDesc("Ch1yZXJhbmtkL3YxL2Vycm9yX3JlYXNvbi5wcm90bxIKcmVyYW5rZC52MSq+BgoLRXJyb3JSZWFzb24SHAoYRVJST1JfUkVBU09OX1VOU1BFQ0lGSUVEEAASIAocRVJST1JfUkVBU09OX0lOVkFMSURfUkVRVUVTVBABEiMKH0VSUk9SX1JFQVNPTl9UT09fTUFOWV9ET0NVTUVOVFMQAhIiCh5FUlJPUl9SRUFTT05fRE9DVU1FTlRfVE9PX0xPTkcQAxIgChxFUlJPUl9SRUFTT05fU1RSRUFNX1BST1RPQ09MEAQSIAocRVJST1JfUkVBU09OX01PREVMX05PVF9GT1VORBAFEh4KGkVSUk9SX1JFQVNPTl9NT0RFTF9MT0FESU5HEAYSHQoZRVJST1JfUkVBU09OX01PREVMX0ZBSUxFRBAHEhsKF0VSUk9SX1JFQVNPTl9PVkVSTE9BREVEEAgSGQoVRVJST1JfUkVBU09OX0RSQUlOSU5HEAkSHwobRVJST1JfUkVBU09OX1FVT1RBX0VYQ0VFREVEEAoSIAocRVJST1JfUkVBU09OX1VOQVVUSEVOVElDQVRFRBALEhoKFkVSUk9SX1JFQVNPTl9GT1JCSURERU4QDBIiCh5FUlJPUl9SRUFTT05fREVBRExJTkVfRVhDRUVERUQQDRIaChZFUlJPUl9SRUFTT05fQ0FOQ0VMTEVEEA4SHwobRVJST1JfUkVBU09OX0JBQ0tFTkRfRkFJTEVEEA8SIQodRVJST1JfUkVBU09OX05PTl9GSU5JVEVfU0NPUkUQEBIZChVFUlJPUl9SRUFTT05fSU5URVJOQUwQERIlCiFFUlJPUl9SRUFTT05fUFJPVklERVJfVU5BVkFJTEFCTEUQEhIhCh1FUlJPUl9SRUFTT05fQ09SUFVTX05PVF9GT1VORBATEh4KGkVSUk9SX1JFQVNPTl9SVU5fTk9UX0ZPVU5EEBQSGwoXRVJST1JfUkVBU09OX1JVTl9BQ1RJVkUQFRIhCh1FUlJPUl9SRUFTT05fVE9PX0ZFV19UUklQTEVUUxAWEiIKHkVSUk9SX1JFQVNPTl9QUk9NT1RJT05fUkVGVVNFRBAXEh8KG0VSUk9SX1JFQVNPTl9OT1RfQ09NUEFSQUJMRRAYQl8KDWlvLnJlcmFua2QudjFCEEVycm9yUmVhc29uUHJvdG9QAVo6Z2l0aHViLmNvbS9yZXJhbmtkL3JlcmFua2QvY2xpZW50cy9nby9yZXJhbmtkL3YxO3JlcmFua2R2MWIGcHJvdG8z");
 
 /**
  * ErrorReason says why a call failed, more precisely than its gRPC code. It arrives as the `reason` of
@@ -387,6 +387,133 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_PROVIDER_UNAVAILABLE = 18;
    */
   PROVIDER_UNAVAILABLE = 18,
+
+  /**
+   * The server keeps no corpus of this id. TrainingService.ListCorpora lists those it keeps. Since 0.4.
+   *
+   * gRPC code: NOT_FOUND.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "CORPUS_NOT_FOUND",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "corpus": "acme-docs"
+   *       }
+   *     }
+   *
+   * @generated from enum value: ERROR_REASON_CORPUS_NOT_FOUND = 19;
+   */
+  CORPUS_NOT_FOUND = 19,
+
+  /**
+   * The server keeps no training run of this id. TrainingService.ListTrainingRuns lists those it keeps.
+   * Since 0.4.
+   *
+   * gRPC code: NOT_FOUND.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "RUN_NOT_FOUND",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "run": "acme-docs-20261129T182827-3f9a"
+   *       }
+   *     }
+   *
+   * @generated from enum value: ERROR_REASON_RUN_NOT_FOUND = 20;
+   */
+  RUN_NOT_FOUND = 20,
+
+  /**
+   * A training run of this corpus is active, and there may be one. Wait for its end, or cancel it.
+   * Since 0.4.
+   *
+   * gRPC code: FAILED_PRECONDITION.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "RUN_ACTIVE",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "corpus": "acme-docs",
+   *         "run": "acme-docs-20261129T182827-3f9a"
+   *       }
+   *     }
+   *
+   * @generated from enum value: ERROR_REASON_RUN_ACTIVE = 21;
+   */
+  RUN_ACTIVE = 21,
+
+  /**
+   * The corpus has fewer mined training groups than a run needs. Collect feedback or import judgements, then
+   * mine again. Since 0.4.
+   *
+   * gRPC code: FAILED_PRECONDITION.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "TOO_FEW_TRIPLETS",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "corpus": "acme-docs",
+   *         "groups": "3",
+   *         "minimum": "50"
+   *       }
+   *     }
+   *
+   * @generated from enum value: ERROR_REASON_TOO_FEW_TRIPLETS = 22;
+   */
+  TOO_FEW_TRIPLETS = 22,
+
+  /**
+   * The gate does not let the model of this run be served: it is not better than what is served now by what
+   * the operator asks for, loses on a guarded set, or is not proven to answer as it did in training. Since 0.4.
+   *
+   * gRPC code: FAILED_PRECONDITION.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "PROMOTION_REFUSED",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "run": "acme-docs-20261129T182827-3f9a",
+   *         "condition": "minimum_gain",
+   *         "value": "-0.004",
+   *         "bound": "0.005"
+   *       }
+   *     }
+   *
+   * @generated from enum value: ERROR_REASON_PROMOTION_REFUSED = 23;
+   */
+  PROMOTION_REFUSED = 23,
+
+  /**
+   * The two runs were not measured by the same metric on the same judgements, so that a difference of their
+   * figures would mean nothing. Since 0.4.
+   *
+   * gRPC code: FAILED_PRECONDITION.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "NOT_COMPARABLE",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "reason": "primary metric",
+   *         "run": "ndcg@10",
+   *         "other": "mrr@10"
+   *       }
+   *     }
+   *
+   * @generated from enum value: ERROR_REASON_NOT_COMPARABLE = 24;
+   */
+  NOT_COMPARABLE = 24,
 }
 
 /**

@@ -26,6 +26,12 @@ import java.util.Optional;
  * │   ├── DrainingException
  * │   └── ProviderUnavailableException
  * ├── QuotaExceededException
+ * ├── CorpusNotFoundException
+ * ├── RunNotFoundException
+ * ├── RunActiveException
+ * ├── TooFewTripletsException
+ * ├── PromotionRefusedException
+ * ├── NotComparableException
  * ├── UnauthenticatedException
  * ├── ForbiddenException
  * ├── DeadlineExceededException

@@ -403,6 +403,139 @@ public enum ErrorReason
    * <code>ERROR_REASON_PROVIDER_UNAVAILABLE = 18;</code>
    */
   ERROR_REASON_PROVIDER_UNAVAILABLE(18),
+  /**
+   * <pre>
+   * The server keeps no corpus of this id. TrainingService.ListCorpora lists those it keeps. Since 0.4.
+   *
+   * gRPC code: NOT_FOUND.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "CORPUS_NOT_FOUND",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "corpus": "acme-docs"
+   *       }
+   *     }
+   * </pre>
+   *
+   * <code>ERROR_REASON_CORPUS_NOT_FOUND = 19;</code>
+   */
+  ERROR_REASON_CORPUS_NOT_FOUND(19),
+  /**
+   * <pre>
+   * The server keeps no training run of this id. TrainingService.ListTrainingRuns lists those it keeps.
+   * Since 0.4.
+   *
+   * gRPC code: NOT_FOUND.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "RUN_NOT_FOUND",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "run": "acme-docs-20261129T182827-3f9a"
+   *       }
+   *     }
+   * </pre>
+   *
+   * <code>ERROR_REASON_RUN_NOT_FOUND = 20;</code>
+   */
+  ERROR_REASON_RUN_NOT_FOUND(20),
+  /**
+   * <pre>
+   * A training run of this corpus is active, and there may be one. Wait for its end, or cancel it.
+   * Since 0.4.
+   *
+   * gRPC code: FAILED_PRECONDITION.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "RUN_ACTIVE",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "corpus": "acme-docs",
+   *         "run": "acme-docs-20261129T182827-3f9a"
+   *       }
+   *     }
+   * </pre>
+   *
+   * <code>ERROR_REASON_RUN_ACTIVE = 21;</code>
+   */
+  ERROR_REASON_RUN_ACTIVE(21),
+  /**
+   * <pre>
+   * The corpus has fewer mined training groups than a run needs. Collect feedback or import judgements, then
+   * mine again. Since 0.4.
+   *
+   * gRPC code: FAILED_PRECONDITION.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "TOO_FEW_TRIPLETS",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "corpus": "acme-docs",
+   *         "groups": "3",
+   *         "minimum": "50"
+   *       }
+   *     }
+   * </pre>
+   *
+   * <code>ERROR_REASON_TOO_FEW_TRIPLETS = 22;</code>
+   */
+  ERROR_REASON_TOO_FEW_TRIPLETS(22),
+  /**
+   * <pre>
+   * The gate does not let the model of this run be served: it is not better than what is served now by what
+   * the operator asks for, loses on a guarded set, or is not proven to answer as it did in training. Since 0.4.
+   *
+   * gRPC code: FAILED_PRECONDITION.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "PROMOTION_REFUSED",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "run": "acme-docs-20261129T182827-3f9a",
+   *         "condition": "minimum_gain",
+   *         "value": "-0.004",
+   *         "bound": "0.005"
+   *       }
+   *     }
+   * </pre>
+   *
+   * <code>ERROR_REASON_PROMOTION_REFUSED = 23;</code>
+   */
+  ERROR_REASON_PROMOTION_REFUSED(23),
+  /**
+   * <pre>
+   * The two runs were not measured by the same metric on the same judgements, so that a difference of their
+   * figures would mean nothing. Since 0.4.
+   *
+   * gRPC code: FAILED_PRECONDITION.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "NOT_COMPARABLE",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "reason": "primary metric",
+   *         "run": "ndcg&#64;10",
+   *         "other": "mrr&#64;10"
+   *       }
+   *     }
+   * </pre>
+   *
+   * <code>ERROR_REASON_NOT_COMPARABLE = 24;</code>
+   */
+  ERROR_REASON_NOT_COMPARABLE(24),
   UNRECOGNIZED(-1),
   ;
 
@@ -784,6 +917,139 @@ public enum ErrorReason
    * <code>ERROR_REASON_PROVIDER_UNAVAILABLE = 18;</code>
    */
   public static final int ERROR_REASON_PROVIDER_UNAVAILABLE_VALUE = 18;
+  /**
+   * <pre>
+   * The server keeps no corpus of this id. TrainingService.ListCorpora lists those it keeps. Since 0.4.
+   *
+   * gRPC code: NOT_FOUND.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "CORPUS_NOT_FOUND",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "corpus": "acme-docs"
+   *       }
+   *     }
+   * </pre>
+   *
+   * <code>ERROR_REASON_CORPUS_NOT_FOUND = 19;</code>
+   */
+  public static final int ERROR_REASON_CORPUS_NOT_FOUND_VALUE = 19;
+  /**
+   * <pre>
+   * The server keeps no training run of this id. TrainingService.ListTrainingRuns lists those it keeps.
+   * Since 0.4.
+   *
+   * gRPC code: NOT_FOUND.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "RUN_NOT_FOUND",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "run": "acme-docs-20261129T182827-3f9a"
+   *       }
+   *     }
+   * </pre>
+   *
+   * <code>ERROR_REASON_RUN_NOT_FOUND = 20;</code>
+   */
+  public static final int ERROR_REASON_RUN_NOT_FOUND_VALUE = 20;
+  /**
+   * <pre>
+   * A training run of this corpus is active, and there may be one. Wait for its end, or cancel it.
+   * Since 0.4.
+   *
+   * gRPC code: FAILED_PRECONDITION.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "RUN_ACTIVE",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "corpus": "acme-docs",
+   *         "run": "acme-docs-20261129T182827-3f9a"
+   *       }
+   *     }
+   * </pre>
+   *
+   * <code>ERROR_REASON_RUN_ACTIVE = 21;</code>
+   */
+  public static final int ERROR_REASON_RUN_ACTIVE_VALUE = 21;
+  /**
+   * <pre>
+   * The corpus has fewer mined training groups than a run needs. Collect feedback or import judgements, then
+   * mine again. Since 0.4.
+   *
+   * gRPC code: FAILED_PRECONDITION.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "TOO_FEW_TRIPLETS",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "corpus": "acme-docs",
+   *         "groups": "3",
+   *         "minimum": "50"
+   *       }
+   *     }
+   * </pre>
+   *
+   * <code>ERROR_REASON_TOO_FEW_TRIPLETS = 22;</code>
+   */
+  public static final int ERROR_REASON_TOO_FEW_TRIPLETS_VALUE = 22;
+  /**
+   * <pre>
+   * The gate does not let the model of this run be served: it is not better than what is served now by what
+   * the operator asks for, loses on a guarded set, or is not proven to answer as it did in training. Since 0.4.
+   *
+   * gRPC code: FAILED_PRECONDITION.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "PROMOTION_REFUSED",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "run": "acme-docs-20261129T182827-3f9a",
+   *         "condition": "minimum_gain",
+   *         "value": "-0.004",
+   *         "bound": "0.005"
+   *       }
+   *     }
+   * </pre>
+   *
+   * <code>ERROR_REASON_PROMOTION_REFUSED = 23;</code>
+   */
+  public static final int ERROR_REASON_PROMOTION_REFUSED_VALUE = 23;
+  /**
+   * <pre>
+   * The two runs were not measured by the same metric on the same judgements, so that a difference of their
+   * figures would mean nothing. Since 0.4.
+   *
+   * gRPC code: FAILED_PRECONDITION.
+   *
+   * Example of an ErrorInfo:
+   *
+   *     {
+   *       "reason": "NOT_COMPARABLE",
+   *       "domain": "rerankd",
+   *       "metadata": {
+   *         "reason": "primary metric",
+   *         "run": "ndcg&#64;10",
+   *         "other": "mrr&#64;10"
+   *       }
+   *     }
+   * </pre>
+   *
+   * <code>ERROR_REASON_NOT_COMPARABLE = 24;</code>
+   */
+  public static final int ERROR_REASON_NOT_COMPARABLE_VALUE = 24;
 
 
   public final int getNumber() {
@@ -829,6 +1095,12 @@ public enum ErrorReason
       case 16: return ERROR_REASON_NON_FINITE_SCORE;
       case 17: return ERROR_REASON_INTERNAL;
       case 18: return ERROR_REASON_PROVIDER_UNAVAILABLE;
+      case 19: return ERROR_REASON_CORPUS_NOT_FOUND;
+      case 20: return ERROR_REASON_RUN_NOT_FOUND;
+      case 21: return ERROR_REASON_RUN_ACTIVE;
+      case 22: return ERROR_REASON_TOO_FEW_TRIPLETS;
+      case 23: return ERROR_REASON_PROMOTION_REFUSED;
+      case 24: return ERROR_REASON_NOT_COMPARABLE;
       default: return null;
     }
   }

@@ -25,7 +25,7 @@ public final class ErrorReasonProto {
   static {
     java.lang.String[] descriptorData = {
       "\n\035rerankd/v1/error_reason.proto\022\nrerankd" +
-      ".v1*\366\004\n\013ErrorReason\022\034\n\030ERROR_REASON_UNSP" +
+      ".v1*\276\006\n\013ErrorReason\022\034\n\030ERROR_REASON_UNSP" +
       "ECIFIED\020\000\022 \n\034ERROR_REASON_INVALID_REQUES" +
       "T\020\001\022#\n\037ERROR_REASON_TOO_MANY_DOCUMENTS\020\002" +
       "\022\"\n\036ERROR_REASON_DOCUMENT_TOO_LONG\020\003\022 \n\034" +
@@ -40,7 +40,12 @@ public final class ErrorReasonProto {
       "ROR_REASON_CANCELLED\020\016\022\037\n\033ERROR_REASON_B" +
       "ACKEND_FAILED\020\017\022!\n\035ERROR_REASON_NON_FINI" +
       "TE_SCORE\020\020\022\031\n\025ERROR_REASON_INTERNAL\020\021\022%\n" +
-      "!ERROR_REASON_PROVIDER_UNAVAILABLE\020\022B_\n\r" +
+      "!ERROR_REASON_PROVIDER_UNAVAILABLE\020\022\022!\n\035" +
+      "ERROR_REASON_CORPUS_NOT_FOUND\020\023\022\036\n\032ERROR" +
+      "_REASON_RUN_NOT_FOUND\020\024\022\033\n\027ERROR_REASON_" +
+      "RUN_ACTIVE\020\025\022!\n\035ERROR_REASON_TOO_FEW_TRI" +
+      "PLETS\020\026\022\"\n\036ERROR_REASON_PROMOTION_REFUSE" +
+      "D\020\027\022\037\n\033ERROR_REASON_NOT_COMPARABLE\020\030B_\n\r" +
       "io.rerankd.v1B\020ErrorReasonProtoP\001Z:githu" +
       "b.com/rerankd/rerankd/clients/go/rerankd" +
       "/v1;rerankdv1b\006proto3"
