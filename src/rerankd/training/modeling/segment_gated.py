@@ -18,10 +18,8 @@ from torch.nn import functional
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from rerankd.training.modeling.gated_attention import SHUT, AttentionBias, attention
 from rerankd.training.modeling.matching import Segments, TermMatching, nearest_matching
-
-_SHUT = -1e4
-"""Added to an attention score, it leaves nothing of it; within the range of float16."""
 
 
 class SegmentGatedConfig(PretrainedConfig):
@@ -103,10 +101,10 @@ class Layer(nn.Module):
         self.up, self.down = Affine(size, config.intermediate_size), Affine(config.intermediate_size, size)
         self.norm = nn.LayerNorm(size, eps=config.layer_norm_eps)
 
-    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """`bias` is (B, heads or 1, L, L)."""
+    def forward(self, x: Tensor, bias: AttentionBias) -> Tensor:
+        """(B, L, hidden) to the same."""
         query, key, value = (self._split(affine(x)) for affine in (self.query, self.key, self.value))
-        mixed = _attention(query, key, value, bias).transpose(1, 2).reshape(x.shape)
+        mixed = attention(query, key, value, bias).transpose(1, 2).reshape(x.shape)
         x = self.attention_norm(x + self.output(mixed))
         return self.norm(x + self.down(functional.gelu(self.up(x))))
 
@@ -203,27 +201,16 @@ class SegmentGatedModel(PreTrainedModel):
 
     def _states(self, input_ids: Tensor, attention_mask: Tensor, segments: Segments) -> tuple[Tensor, Tensor]:
         """Hidden states after the blocked layers, and after the last one."""
-        x = self.embeddings(input_ids, segments)
-        across = (segments.document[:, None, :, None] != segments.document[:, None, None, :]).to(x.dtype)
-        padding = _SHUT * (1 - attention_mask[:, None, None, :].to(x.dtype))
-        shut = padding + _SHUT * across
-        early = x
+        x = early = self.embeddings(input_ids, segments)
+        sides = 2 * segments.document - 1
+        padding = 1 - attention_mask.to(sides.dtype)
+        shut = torch.full_like(self.gates[0], SHUT)
         for number, layer in enumerate(self.layers):
             opened = number - self.config.blocked_layers
-            if opened < 0:
-                x = early = layer(x, shut)
-            else:
-                gate = (self.GATE_STEP * self.gates[opened])[None, :, None, None]
-                x = layer(x, (padding + gate * across).to(x.dtype))
+            gates = shut if opened < 0 else self.GATE_STEP * self.gates[opened]
+            x = layer(x, AttentionBias(gates, sides, padding))
+            early = x if opened < 0 else early
         return early, x
-
-
-def _attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
-    if not torch.compiler.is_exporting():
-        return functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-    # What the fused kernel is in plain operators, which every runtime has and our graph rewrites know.
-    scores = torch.matmul(query, key.transpose(-1, -2)) / math.sqrt(query.shape[-1])
-    return torch.matmul(torch.softmax(scores + bias, dim=-1), value)
 
 
 def _unit_mean(states: Tensor, mask: Tensor) -> Tensor:
