@@ -26,8 +26,9 @@ class FeedbackConfig(Section):
     """The log of what was shown, clicked and rated."""
 
     text: Literal["plain", "hashed"] = "plain"
-    """plain: queries and documents are kept as they are, so that the log alone can be mined. hashed: only
-    their SHA-256; documents are then found by their id in the corpus, and queries in its queries."""
+    """plain: queries and documents are kept as they are, so that the log alone can be mined. hashed: no text
+    is kept; documents are then found by their id in the corpus, and queries, of which only a keyed SHA-256
+    is kept, among the queries of the corpus."""
     segment_mib: Annotated[int, Field(ge=1, le=1024)] = 16
     """Size at which a file of the log is closed and the next one begun."""
     max_mib: Annotated[int, Field(ge=1, le=1_048_576)] = 1024

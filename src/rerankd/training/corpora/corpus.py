@@ -49,7 +49,7 @@ class Corpus:
         raise NotImplementedError
 
     def qrels(self, split: Split) -> Mapping[str, Mapping[str, float]]:
-        """query id -> document id -> score, of the queries of a split; empty where it has none.
+        """Query id -> document id -> score, of the queries of a split; empty where it has none.
 
         No query of one split equals (`query_key`) a query of another.
         """

@@ -54,7 +54,7 @@ class CorpusStore:
     def build_from_feedback(
         self, corpus_id: str, feedback: FeedbackReader, *, replace: bool = False
     ) -> ImportReport:
-        """A corpus out of what the log holds of `corpus_id`: texts that were shown, queries, and judgments."""
+        """A corpus out of what the log holds of `corpus_id`: shown texts, queries, judgments."""
         raise NotImplementedError
 
     def delete(self, corpus_id: str) -> None:
