@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rerankd.training.corpora.corpus import Corpus
+from rerankd.training.corpora.table import DocumentTable
+from rerankd.training.durable import sync_directory
+
+_PREFIX = "bm25-"
+_K1 = 0.9
+_B = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,17 +32,95 @@ class Hits:
 
 
 class Bm25Index:
-    """bm25s (Lucene's variant, k1 0.9, b 0.4), kept beside the corpus under its digest."""
+    """BM25 of bm25s: Lucene's variant, k1 0.9, b 0.4, English stop words, Snowball stemmer, title + text.
+
+    Kept beside the corpus under the digest of its documents, so that a changed corpus has a new index.
+    """
+
+    def __init__(self, retriever: Any, table: DocumentTable) -> None:
+        """For `of`; `retriever` is a bm25s.BM25, or None where no document has a word."""
+        self._retriever = retriever
+        self._table = table
 
     @classmethod
     def of(cls, corpus: Corpus) -> Bm25Index:
-        """The index that lies beside the corpus; it is built first where there is none of its digest."""
-        raise NotImplementedError
+        """The index that lies beside the corpus; it is built first where there is none of its digest.
+
+        In a folder that cannot be written it is built each time.
+        """
+        import bm25s
+
+        directory = corpus.directory / (_PREFIX + corpus.digest.removeprefix("sha256:"))
+        if not directory.is_dir():
+            retriever = _built(corpus)
+            if retriever is None:
+                return cls(None, corpus.table)
+            with contextlib.suppress(PermissionError):
+                _keep(retriever, directory)
+            return cls(retriever, corpus.table)
+        return cls(bm25s.BM25.load(directory, load_vocab=True), corpus.table)
 
     def search(self, query: str, k: int) -> Hits:
-        """The first `k` documents."""
-        raise NotImplementedError
+        """The first `k` documents; fewer where fewer have a word of the query."""
+        scores = self._all(query)
+        found = np.flatnonzero(scores > 0)
+        if len(found) > k:
+            bar = np.partition(scores[found], -k)[-k]
+            found = found[scores[found] >= bar]
+        best = found[np.argsort(-scores[found], kind="stable")][:k]
+        return Hits(ids=tuple(self._table.ids[place] for place in best), scores=scores[best])
 
     def scores(self, query: str, document_ids: Sequence[str]) -> npt.NDArray[np.float64]:
         """The scores of these documents; 0 for one that is not in the corpus."""
-        raise NotImplementedError
+        scores = self._all(query)
+        places = [self._table.place_of(document_id) for document_id in document_ids]
+        return np.array([0.0 if place is None else scores[place] for place in places], dtype=np.float64)
+
+    def _all(self, query: str) -> npt.NDArray[np.float64]:
+        words = _words([query])[0] if self._retriever is not None else []
+        known = [word for word in words if word in self._retriever.vocab_dict] if words else []
+        if not known:
+            return np.zeros(len(self._table.ids))
+        return np.asarray(self._retriever.get_scores(known), dtype=np.float64)
+
+
+def _built(corpus: Corpus) -> Any:
+    import bm25s
+
+    words = _words([document.content for document in corpus.documents()])
+    if not any(words):
+        return None
+    retriever = bm25s.BM25(method="lucene", k1=_K1, b=_B)
+    retriever.index(words, show_progress=False)
+    return retriever
+
+
+def _keep(retriever: Any, directory: Path) -> None:
+    staged = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=directory.parent))
+    try:
+        retriever.save(staged, show_progress=False)
+        sync_directory(staged)
+        # Another process may have been faster, with the same index.
+        with contextlib.suppress(OSError):
+            staged.rename(directory)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    for other in directory.parent.glob(f"{_PREFIX}*"):
+        if other != directory:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _words(texts: list[str]) -> list[list[str]]:
+    import bm25s
+
+    tokenized = bm25s.tokenize(
+        texts, stopwords="en", stemmer=_stemmer(), return_ids=False, show_progress=False
+    )
+    return [[word for word in words if word] for words in tokenized]
+
+
+@cache
+def _stemmer() -> Any:
+    import Stemmer
+
+    return Stemmer.Stemmer("english")
