@@ -41,6 +41,7 @@ class Bm25Index:
         """For `of`; `retriever` is a bm25s.BM25, or None where no document has a word."""
         self._retriever = retriever
         self._table = table
+        self._latest: tuple[str, npt.NDArray[np.float64]] | None = None
 
     @classmethod
     def of(cls, corpus: Corpus) -> Bm25Index:
@@ -77,6 +78,13 @@ class Bm25Index:
         return np.array([0.0 if place is None else scores[place] for place in places], dtype=np.float64)
 
     def _all(self, query: str) -> npt.NDArray[np.float64]:
+        # A ranking and the scores of other documents are often wanted of one query.
+        latest = self._latest
+        if latest is None or latest[0] != query:
+            self._latest = latest = (query, self._computed(query))
+        return latest[1]
+
+    def _computed(self, query: str) -> npt.NDArray[np.float64]:
         words = _words([query])[0] if self._retriever is not None else []
         known = [word for word in words if word in self._retriever.vocab_dict] if words else []
         if not known:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
@@ -26,7 +25,7 @@ from rerankd.training.corpora.records import (
 from rerankd.training.corpora.splits import SplitRule
 from rerankd.training.corpora.tables import TableSources
 from rerankd.training.corpora.writing import CorpusWriter, ImportReport
-from rerankd.training.durable import sync_directory
+from rerankd.training.durable import locked_file, sync_directory
 from rerankd.training.feedback.reader import FeedbackReader
 from rerankd.training.layout import CORPUS_ID, Layout
 
@@ -166,7 +165,7 @@ class CorpusStore:
         self._layout.corpora.mkdir(parents=True, exist_ok=True)
         with self._locked():
             staged = Path(tempfile.mkdtemp(prefix=f"{_NEW}{corpus_id}-", dir=self._layout.corpora))
-            guard = _lock_of(staged / _LOCK, fcntl.LOCK_EX)
+            guard = locked_file(staged / _LOCK)
         try:
             yield staged
         finally:
@@ -177,7 +176,7 @@ class CorpusStore:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        guard = _lock_of(self._layout.corpora / _LOCK, fcntl.LOCK_EX)
+        guard = locked_file(self._layout.corpora / _LOCK)
         try:
             yield
         finally:
@@ -193,16 +192,6 @@ class CorpusStore:
         for staged in self._layout.corpora.glob(f"{_NEW}*"):
             # Whoever still writes it holds its lock.
             with contextlib.suppress(BlockingIOError):
-                guard = _lock_of(staged / _LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                guard = locked_file(staged / _LOCK, wait=False)
                 shutil.rmtree(staged, ignore_errors=True)
                 os.close(guard)
-
-
-def _lock_of(path: Path, how: int) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, how)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor

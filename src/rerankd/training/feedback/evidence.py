@@ -91,7 +91,9 @@ def evidence_of(read: Callable[[], Iterable[FeedbackEvent]], config: MiningConfi
         queries.setdefault(key, _Gathered(text=event.query, hashed=event.hashed)).text = event.query
         if event.request_id in choices:
             # A second page of the same request goes on with the list.
-            ranks.setdefault(event.request_id, {}).update({d.id: d.rank for d in event.shown})
+            ranks.setdefault(event.request_id, {}).update(
+                {d.id: d.rank or place for place, d in enumerate(event.shown, start=1)}
+            )
             owners[event.request_id] = key
     orphans = 0
     for request_id, chosen in choices.items():

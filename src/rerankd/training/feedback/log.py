@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import secrets
@@ -16,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from rerankd.config.training import FeedbackConfig
-from rerankd.training.durable import replaced_file, sync_directory
+from rerankd.training.durable import locked_file, replaced_file, sync_directory
 from rerankd.training.feedback import purging
 from rerankd.training.feedback.purging import Eraser, Purge, PurgeResult
 from rerankd.training.feedback.reader import KEY_FILE, FeedbackReader
@@ -267,11 +266,7 @@ class FeedbackLog(FeedbackReader):
 
 
 def _take(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        # Goes with the process, however that ends.
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
+        return locked_file(path, wait=False)
+    except BlockingIOError as error:
         raise LogInUseError(f"another process writes the feedback log in {path.parent}") from error
-    return descriptor
