@@ -21,6 +21,7 @@ from rerankd.training.durable import sync_directory
 _PREFIX = "bm25-"
 _K1 = 0.9
 _B = 0.4
+_STOP_WORDS = "en"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +86,8 @@ class Bm25Index:
         return latest[1]
 
     def _computed(self, query: str) -> npt.NDArray[np.float64]:
-        words = _words([query])[0] if self._retriever is not None else []
-        known = [word for word in words if word in self._retriever.vocab_dict] if words else []
+        words = _words(query) if self._retriever is not None else []
+        known = [word for word in words if word in self._retriever.vocab_dict]
         if not known:
             return np.zeros(len(self._table.ids))
         return np.asarray(self._retriever.get_scores(known), dtype=np.float64)
@@ -95,11 +96,16 @@ class Bm25Index:
 def _built(corpus: Corpus) -> Any:
     import bm25s
 
-    words = _words([document.content for document in corpus.documents()])
-    if not any(words):
+    tokenized = bm25s.tokenize(
+        [document.content for document in corpus.documents()],
+        stopwords=_STOP_WORDS,
+        stemmer=_stemmer(),
+        show_progress=False,
+    )
+    if not any(tokenized.ids):
         return None
     retriever = bm25s.BM25(method="lucene", k1=_K1, b=_B)
-    retriever.index(words, show_progress=False)
+    retriever.index(tokenized, show_progress=False)
     return retriever
 
 
@@ -118,13 +124,13 @@ def _keep(retriever: Any, directory: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def _words(texts: list[str]) -> list[list[str]]:
+def _words(query: str) -> list[str]:
     import bm25s
 
-    tokenized = bm25s.tokenize(
-        texts, stopwords="en", stemmer=_stemmer(), return_ids=False, show_progress=False
+    words: list[list[str]] = bm25s.tokenize(
+        query, stopwords=_STOP_WORDS, stemmer=_stemmer(), return_ids=False, show_progress=False
     )
-    return [[word for word in words if word] for words in tokenized]
+    return words[0]
 
 
 @cache

@@ -19,7 +19,7 @@ from rerankd.training.durable import locked_file, replaced_file, sync_directory
 from rerankd.training.feedback import purging
 from rerankd.training.feedback.purging import Eraser, Purge, PurgeResult
 from rerankd.training.feedback.reader import KEY_FILE, FeedbackReader
-from rerankd.training.feedback.records import event_of, line_of
+from rerankd.training.feedback.records import event_of, line_of, outline_of
 from rerankd.training.feedback.seen import REMEMBERED, SeenIds
 from rerankd.training.feedback.segments import Segment
 from rerankd.training.feedback.validation import MAX_LINE_BYTES, check_events, check_line
@@ -243,7 +243,7 @@ class FeedbackLog(FeedbackReader):
         newest_first: list[list[str]] = []
         # Older files hold nothing that would be remembered, and need not be read.
         for segment in reversed(self._writer.segments):
-            events = (event_of(line) for line in segment.lines())
+            events = map(outline_of, segment.lines())
             newest_first.append([event.id for event in events if event is not None])
             if sum(map(len, newest_first)) >= REMEMBERED:
                 break

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rerankd.training.feedback.queries import digest_of
-from rerankd.training.feedback.records import event_of
+from rerankd.training.feedback.records import event_of, outline_of
 from rerankd.training.feedback.segments import segments_of
 from rerankd.training.feedback.statistics import FeedbackStatistics, Tally
 from rerankd.training.types import FeedbackEvent
@@ -47,14 +47,15 @@ class FeedbackReader:
     def statistics(self, corpus_id: str = "") -> FeedbackStatistics:
         """What the log holds, in numbers; reads all of it, twice."""
         tally = Tally()
-        for _, event in self._read():
+        for _, event in self._read(outline_of):
             if event is None:
                 tally.unreadable += 1
             elif corpus_id in {"", event.corpus_id}:
                 tally.count(event)
         # What was clicked is known only at the end, and remembering every query would take the log's size.
-        for event in self.events(corpus_id):
-            tally.look_for_no_hit(event)
+        for _, event in self._read(outline_of):
+            if event is not None and corpus_id in {"", event.corpus_id}:
+                tally.look_for_no_hit(event)
         return tally.statistics(segments_of(self._directory))
 
     def query_digest(self, query: str) -> str:
@@ -67,7 +68,9 @@ class FeedbackReader:
         except FileNotFoundError:
             return b""
 
-    def _read(self) -> Iterator[tuple[bytes, FeedbackEvent | None]]:
+    def _read(
+        self, parse: Callable[[bytes], FeedbackEvent | None] = event_of
+    ) -> Iterator[tuple[bytes, FeedbackEvent | None]]:
         for segment in segments_of(self._directory):
             for line in segment.lines():
-                yield line, event_of(line)
+                yield line, parse(line)

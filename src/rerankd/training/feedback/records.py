@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from rerankd.training.types import FeedbackEvent, FeedbackKind, ShownDocument
@@ -30,8 +31,19 @@ def line_of(event: FeedbackEvent) -> bytes:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-def event_of(line: bytes) -> FeedbackEvent | None:
+def outline_of(line: bytes) -> FeedbackEvent | None:
+    """The event of a line without what was shown, of which only the number of documents is told.
+
+    Several times as fast as `event_of`, for counting a large log.
+    """
+    return event_of(line, _unnamed)
+
+
+def event_of(
+    line: bytes, shown_of: Callable[[dict[str, Any]], ShownDocument] | None = None
+) -> FeedbackEvent | None:
     """The event of a line; None where it is no whole event."""
+    shown_of = shown_of or _document_of
     try:
         record = json.loads(line)
         document = record.get("document")
@@ -42,7 +54,7 @@ def event_of(line: bytes) -> FeedbackEvent | None:
             request_id=_text(record["request_id"]),
             corpus_id=_text(record["corpus_id"]),
             query=_text(record.get("query", "")),
-            shown=tuple(_document_of(shown) for shown in record.get("shown", ())),
+            shown=tuple(map(shown_of, record.get("shown", ()))),
             document=None if document is None else _document_of(document),
             rating=_optional_number(record.get("rating")),
             hashed=record.get("hashed") is True,
@@ -60,6 +72,13 @@ def _document_record(document: ShownDocument) -> dict[str, object]:
     if document.score is not None:
         record["score"] = document.score
     return record
+
+
+_UNNAMED = ShownDocument(id="")
+
+
+def _unnamed(record: dict[str, Any]) -> ShownDocument:
+    return _UNNAMED if record["id"] else _document_of(record)
 
 
 def _document_of(record: dict[str, Any]) -> ShownDocument:
