@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ import numpy.typing as npt
 from rerankd.training.corpora.corpus import Corpus
 from rerankd.training.corpora.table import DocumentTable
 from rerankd.training.durable import sync_directory
+
+logger = logging.getLogger(__name__)
 
 _PREFIX = "bm25-"
 _K1 = 0.9
@@ -50,17 +53,14 @@ class Bm25Index:
 
         In a folder that cannot be written it is built each time.
         """
-        import bm25s
-
         directory = corpus.directory / (_PREFIX + corpus.digest.removeprefix("sha256:"))
-        if not directory.is_dir():
+        retriever = _kept(directory)
+        if retriever is None:
             retriever = _built(corpus)
-            if retriever is None:
-                return cls(None, corpus.table)
-            with contextlib.suppress(PermissionError):
-                _keep(retriever, directory)
-            return cls(retriever, corpus.table)
-        return cls(bm25s.BM25.load(directory, load_vocab=True), corpus.table)
+            if retriever is not None:
+                with contextlib.suppress(PermissionError):
+                    _keep(retriever, directory)
+        return cls(retriever, corpus.table)
 
     def search(self, query: str, k: int) -> Hits:
         """The first `k` documents; fewer where fewer have a word of the query."""
@@ -91,6 +91,20 @@ class Bm25Index:
         if not known:
             return np.zeros(len(self._table.ids))
         return np.asarray(self._retriever.get_scores(known), dtype=np.float64)
+
+
+def _kept(directory: Path) -> Any:
+    import bm25s
+
+    if not directory.is_dir():
+        return None
+    try:
+        return bm25s.BM25.load(directory, load_vocab=True)
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        # Lost power may have left empty files, another version other ones: neither is worth a failure.
+        logger.warning("The BM25 index in %s cannot be read and is built anew: %s", directory.name, error)
+        shutil.rmtree(directory, ignore_errors=True)
+        return None
 
 
 def _built(corpus: Corpus) -> Any:

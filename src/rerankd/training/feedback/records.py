@@ -34,7 +34,7 @@ def line_of(event: FeedbackEvent) -> bytes:
 def outline_of(line: bytes) -> FeedbackEvent | None:
     """The event of a line without what was shown, of which only the number of documents is told.
 
-    Several times as fast as `event_of`, for counting a large log.
+    Twice as fast as `event_of`, for counting a large log.
     """
     return event_of(line, _unnamed)
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rerankd.config.training import MiningConfig
+from rerankd.core.errors import NonFiniteScoreError
 from rerankd.training.corpora import Bm25Index, Corpus
 from rerankd.training.mining.positives import WantedQuery
 from rerankd.training.types import Scorer
@@ -104,8 +105,14 @@ class CandidateSource:
         indexed = [i for i in texts if self._corpus.table.place_of(i) is not None]
         teachers = {"bm25": _by_id(indexed, self._index.scores(query, indexed))}
         if self._scorer is not None:
-            teachers["model"] = _by_id(list(texts), self._scorer.score(query, list(texts.values())))
+            teachers["model"] = _by_id(list(texts), self._logits(self._scorer, query, list(texts.values())))
         return teachers
+
+    def _logits(self, scorer: Scorer, query: str, texts: list[str]) -> npt.NDArray[np.float64]:
+        logits = scorer.score(query, texts)
+        if not np.isfinite(logits).all():
+            raise NonFiniteScoreError(f"model {scorer.name} gave NaN or infinity while mining")
+        return logits
 
 
 def _by_id(ids: list[str], scores: npt.NDArray[np.float64]) -> dict[str, float]:

@@ -67,7 +67,7 @@ class GroupMaker:
         at_random = min(self._config.random_negatives * len(positives), wanted)
         hard = wanted - at_random
         judged = _shuffled(candidates.judged, rng)
-        skipped = _shuffled(candidates.skipped, rng)
+        skipped = _shuffled(self._other_texts(candidates.skipped, positives, candidates), rng)
         near = self._other_texts(candidates.bm25, positives, candidates)
         ranked = _shuffled(self._guarded(near, positives, candidates), rng)
         # Not guarded: what is drawn from the whole corpus is hardly ever relevant, and where the model in use

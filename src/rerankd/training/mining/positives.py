@@ -80,13 +80,32 @@ def wanted_of(corpus: Corpus, feedback: FeedbackReader | None, config: MiningCon
     # Judgments protect from false negatives also where they are no source of positives.
     for query in (*judged, *found.queries):
         relevant.setdefault(query_key(query.text), set()).update(p.id for p in query.positives)
+    queries = _each_pair_once(found.queries, found.dropped)
     return Wanted(
-        queries=[query for query in found.queries if query.positives],
+        queries=[query for query in queries if query.positives],
         relevant=relevant,
         told_texts=texts,
         evidence=evidence,
         dropped=found.dropped,
     )
+
+
+def _each_pair_once(queries: Sequence[WantedQuery], dropped: Counter[str]) -> list[WantedQuery]:
+    """Without judged pairs that feedback has too, with their weights: in a corpus made of the log, all."""
+    clicked = {
+        (query_key(query.text), positive.id)
+        for query in queries
+        if query.source == "feedback"
+        for positive in query.positives
+    }
+    left = []
+    for query in queries:
+        key = query_key(query.text)
+        own = query.source == "feedback"
+        kept = tuple(p for p in query.positives if own or (key, p.id) not in clicked)
+        dropped["in_feedback_too"] += len(query.positives) - len(kept)
+        left.append(replace(query, positives=kept))
+    return left
 
 
 def limited(

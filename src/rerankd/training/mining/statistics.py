@@ -40,8 +40,9 @@ class MiningStatistics:
     dropped: Mapping[str, int]
     """What was left out, by reason. Queries: `query_of_test`, `query_of_dev` (not to be trained on),
     `query_unknown` (hashed, and not in the corpus). Positives: `positive_without_text`, `no_negative`,
-    `max_pairs`. Candidates for negatives, counted in each group: `margin`, `percentile`, `same_text`. Groups:
-    `known_group`; `no_longer_training` (write = append). Feedback: `orphans`."""
+    `max_pairs`, `in_feedback_too` (of a judgment; the group of the click stays). Candidates for negatives,
+    counted in each group: `margin`, `percentile`, `same_text`. Groups: `known_group`, `no_longer_training`
+    (write = append). Feedback: `orphans`."""
     conflicts: Mapping[str, int]
     """Feedback that contradicts itself, by how; `Evidence.conflicts` says which side counts."""
     no_hit_queries: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,31 @@ def test_the_index_is_kept_and_renewed_with_the_documents(
     assert len(list(corpus.directory.glob("bm25-*"))) == 1
     assert list(corpus.directory.glob("bm25-*")) != kept
     assert not list(corpus.directory.glob(".bm25-*"))
+
+
+def test_an_index_that_cannot_be_read_is_built_anew(store: CorpusStore) -> None:
+    store.create("c", DOCUMENTS)
+    corpus = store.get("c")
+    expected = Bm25Index.of(corpus).search("engine", 10)
+    (directory,) = corpus.directory.glob("bm25-*")
+    names = sorted(path.name for path in directory.iterdir())
+    assert names
+    for name in names:
+        (directory / name).write_bytes(b"")
+        assert Bm25Index.of(store.get("c")).search("engine", 10).ids == expected.ids
+        assert sorted(path.name for path in directory.iterdir()) == names
+
+
+def test_a_folder_that_cannot_be_written_is_searched_all_the_same(
+    store: CorpusStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create("c", DOCUMENTS)
+
+    def refuse(**_: object) -> str:
+        raise PermissionError
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    assert Bm25Index.of(store.get("c")).search("engine", 1).ids == ("b",)
 
 
 @pytest.mark.parametrize(

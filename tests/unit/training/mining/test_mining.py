@@ -13,7 +13,7 @@ import pytest
 from support.feedback import clicked, rated, shown
 
 from rerankd.config.training import FeedbackConfig, MiningConfig
-from rerankd.core.errors import CancelledError, RunActiveError
+from rerankd.core.errors import CancelledError, NonFiniteScoreError, RunActiveError
 from rerankd.training.corpora import (
     Bm25Index,
     Corpus,
@@ -307,6 +307,40 @@ def test_feedback_becomes_weighted_groups(store: CorpusStore, tmp_path: Path) ->
     assert statistics.dropped == {"orphans": 1}
     assert statistics.no_hit_queries == 1
     assert statistics.sources == {"feedback": 3}
+
+
+def test_a_pair_of_both_sources_comes_from_feedback(store: CorpusStore, tmp_path: Path) -> None:
+    corpus = corpus_with(store, [judgment(0, "d6"), judgment(0, "d12")])
+    with FeedbackLog(tmp_path / "log", FeedbackConfig()) as log:
+        log.append([shown("r", "Topic0word, question0", ["d0", "d6"]), clicked("r", "d6")])
+        statistics = mine(corpus, log, None, MiningConfig())
+    made = {(group.source, group.documents[0].id, group.weight) for group in groups_of(corpus)}
+    assert made == {("feedback", "d6", 2.0), ("qrels", "d12", 1.0)}
+    assert statistics.dropped == {"in_feedback_too": 1}
+
+
+def test_a_corpus_out_of_the_log_is_mined(store: CorpusStore, tmp_path: Path) -> None:
+    with FeedbackLog(tmp_path / "log", FeedbackConfig()) as log:
+        for number in range(40):
+            documents_ = [f"d{i}" for i in range(number % 3, 12)]
+            log.append([shown(f"r{number}", f"question {number}", documents_)])
+            log.append([clicked(f"r{number}", documents_[number % 4])])
+        store.build_from_feedback(CORPUS, log)
+        corpus = store.get(CORPUS)
+        statistics = mine(corpus, log, None, MiningConfig())
+    trained = set(corpus.qrels("train"))
+    assert statistics.sources == {"feedback": len(trained)}
+    assert {group.query_id for group in groups_of(corpus)} == trained
+    assert len(trained) + len(corpus.qrels("dev")) + len(corpus.qrels("test")) == 40
+
+
+def test_a_model_that_gives_no_number_ends_mining(store: CorpusStore) -> None:
+    class Broken(Numbers):
+        def score(self, query: str, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+            return np.full(len(texts), np.nan)
+
+    with pytest.raises(NonFiniteScoreError, match="numbers@1"):
+        mine(corpus_with(store, judged(2)), None, Broken(), QRELS)
 
 
 def test_a_hashed_log_is_mined_through_the_corpus(store: CorpusStore, tmp_path: Path) -> None:
