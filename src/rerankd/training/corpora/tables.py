@@ -123,6 +123,8 @@ def _each_once(records: Iterable[_Record]) -> Iterator[_Record]:
 def _rows(path: Path | None) -> Iterator[Row]:
     if path is None:
         return
+    if not path.is_file():
+        raise invalid(path.name, "is no file")
     if path.suffix == ".parquet":
         yield from _parquet_rows(path)
     elif path.name.endswith((".jsonl", ".jsonl.gz")):

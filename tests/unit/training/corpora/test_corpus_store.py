@@ -21,7 +21,6 @@ from rerankd.training.corpora import (
     Judgment,
     TableSources,
 )
-from rerankd.training.corpora import store as store_module
 from rerankd.training.feedback import FeedbackLog
 from rerankd.training.layout import Layout
 
@@ -289,11 +288,14 @@ def test_pairs_become_a_corpus(store: CorpusStore, tmp_path: Path, name: str) ->
         (TableSources(queries=Path("a.jsonl"), pairs=Path("b.jsonl")), "pairs"),
         (TableSources(documents=Path("a.jsonl"), judgments={"test": Path("b.jsonl")}), "queries"),
         (TableSources(documents=Path("a.csv")), "a.csv"),
+        (TableSources(documents=Path("missing.jsonl")), "missing.jsonl"),
     ],
 )
 def test_tables_that_do_not_go_together_are_refused(
-    store: CorpusStore, sources: TableSources, field: str
+    store: CorpusStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sources: TableSources, field: str
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").touch()
     with pytest.raises(InvalidRequestError) as refusal:
         store.import_tables("c", sources)
     assert refusal.value.field == field
@@ -336,7 +338,7 @@ def test_a_hashed_log_makes_no_corpus(store: CorpusStore, tmp_path: Path) -> Non
     assert store.ids() == []
 
 
-def test_two_makers_of_one_corpus_do_not_mix(store: CorpusStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_makers_of_one_corpus_do_not_mix(store: CorpusStore) -> None:
     def documents() -> Iterator[CorpusDocument]:
         store.create("c", DOCUMENTS[:1])
         yield from DOCUMENTS
@@ -344,4 +346,3 @@ def test_two_makers_of_one_corpus_do_not_mix(store: CorpusStore, monkeypatch: py
     with pytest.raises(InvalidRequestError, match="exists"):
         store.create("c", documents())
     assert store.get("c").document_ids() == ("d1",)
-    assert store_module._NEW not in "".join(store.ids())
