@@ -31,6 +31,16 @@ BACKENDS = (
 )
 ROOMS_OF_BACKENDS = ("rerankd.backends.onnx", "rerankd.backends.cloud", "rerankd.backends.testing")
 
+TRAINING = (*TRANSPORTS, "rerankd.v1", "rerankd.messages", "rerankd.core.scheduler", *DOORS)
+OF_TRAINING = (
+    *TRAINING,
+    *RUNTIMES,
+    "torch",
+    "rerankd.backends",
+    "rerankd.core.engine",
+    "rerankd.training.runs",
+)
+
 # Folder or module -> what nothing in it may import. A folder in a folder has its own rule or the outer one's.
 FORBIDDEN = {
     "core": (
@@ -85,7 +95,11 @@ FORBIDDEN = {
         *DOORS,
     ),
     # Knows the settings, the words of the core and how models are loaded; doors call it.
-    "training": (*TRANSPORTS, "rerankd.v1", "rerankd.messages", "rerankd.core.scheduler", *DOORS),
+    "training": TRAINING,
+    # Feedback is read by corpora, both by mining, and never the other way; models come in as scorers.
+    "training/feedback": (*OF_TRAINING, "rerankd.training.corpora", "rerankd.training.mining"),
+    "training/corpora": (*OF_TRAINING, "rerankd.training.mining"),
+    "training/mining": OF_TRAINING,
     "telemetry": ("grpc", "starlette", *RUNTIMES, *DOORS),
 }
 
@@ -174,6 +188,7 @@ def test_public_surfaces_are_documented(name: str) -> None:
             "rerankd.cli",
             ("grpc", "numpy", "onnxruntime", "onnx", "tokenizers", "huggingface_hub", "pydantic"),
         ),
+        ("rerankd.training.mining", ("bm25s", "pyarrow", "torch", "sentence_transformers", "Stemmer")),
         ("rerankd.artifacts.store", ("huggingface_hub", "onnx", "onnxruntime")),
         ("rerankd.app", ("huggingface_hub", "onnxruntime")),
     ],

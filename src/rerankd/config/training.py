@@ -26,8 +26,9 @@ class FeedbackConfig(Section):
     """The log of what was shown, clicked and rated."""
 
     text: Literal["plain", "hashed"] = "plain"
-    """plain: queries and documents are kept as they are, so that the log alone can be mined. hashed: only
-    their SHA-256; documents are then found by their id in the corpus, and queries in its queries."""
+    """plain: queries and documents are kept as they are, so that the log alone can be mined. hashed: no text
+    is kept; documents are then found by their id in the corpus, and queries, of which only a keyed SHA-256
+    is kept, among the queries of the corpus."""
     segment_mib: Annotated[int, Field(ge=1, le=1024)] = 16
     """Size at which a file of the log is closed and the next one begun."""
     max_mib: Annotated[int, Field(ge=1, le=1_048_576)] = 1024
@@ -56,11 +57,14 @@ class MiningConfig(Section):
     """What proposes the other negatives: BM25, the model in use, or both."""
     depth: Annotated[int, Field(ge=1, le=1000)] = 100
     """Ranks of BM25 that negatives are drawn from."""
-    margin: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = 0.0
-    """False-negative guard: a candidate whose logit is not this far below the positive's is no negative."""
+    model_candidates: Annotated[int, Field(ge=1, le=1000)] = 32
+    """Candidates of a query that the model in use scores, drawn over the whole `depth`: what mining costs."""
+    margin: Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)] = 0.0
+    """False-negative guard, where a model scores: a candidate whose logit is not this far below the
+    positive's is no negative. Below 0: it may be that much above; -100 = off."""
     percentile: Annotated[float, Field(ge=0, le=100)] = 95.0
-    """False-negative guard: a candidate above this percentile of the positives' scores of its query's list is
-    no negative; 100 = off."""
+    """False-negative guard, where a model scores: a candidate whose logit is above this percentage of the way
+    from the lowest of its query's candidates to the positive is no negative; 100 = off."""
     position_bias: Annotated[float, Field(ge=0, le=5)] = 1.0
     """A click at rank r weighs r to this power, up to `max_click_weight`: what is shown low is seen less, so
     a click there says more. 0 = all clicks weigh the same."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+CORPUS_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+"""What names of corpora look like; none of them is a path that leads anywhere but down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +21,14 @@ class Layout:
         """Files of the feedback log."""
         return self.root / "feedback"
 
+    @property
+    def corpora(self) -> Path:
+        """All corpora, by name."""
+        return self.root / "corpora"
+
     def corpus(self, corpus_id: str) -> Path:
         """A corpus in BEIR layout: corpus.jsonl(.gz), queries.jsonl, qrels/<split>.tsv; and groups.jsonl."""
-        return self.root / "corpora" / corpus_id
+        return self.corpora / corpus_id
 
     def run(self, run_id: str) -> Path:
         """A training run: request.json, events.jsonl, checkpoints/, and export/<precision>/."""

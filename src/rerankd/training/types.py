@@ -51,6 +51,8 @@ class FeedbackEvent:
     """CLICKED, RATED: which one."""
     rating: float | None = None
     """RATED: 0 (bad) to 1 (best)."""
+    hashed: bool = False
+    """The log keeps no texts: `query` is a digest (`FeedbackReader.query_digest`), texts are empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
