@@ -28,6 +28,10 @@ class LocalModel:
         """What waits for it now."""
         return self.scheduler.status()
 
+    async def drained(self) -> None:
+        """Returns when no request uses it."""
+        await self.scheduler.drained()
+
     async def stop(self) -> None:
         """Fails what waits, and frees the model."""
         await self.scheduler.stop()
@@ -51,6 +55,10 @@ class DelegatedModel:
         """What waits for it now."""
         return self.gate.status()
 
+    async def drained(self) -> None:
+        """Returns when no request uses it."""
+        await self.gate.drained()
+
     async def stop(self) -> None:
         """Fails what waits, and frees the model."""
         await self.gate.stop()
@@ -72,6 +80,9 @@ class NoModel:
     def status(self) -> QueueStatus:
         """Nothing ever waits for it."""
         return QueueStatus(documents=0, tokens=0, oldest_wait_seconds=0.0)
+
+    async def drained(self) -> None:
+        """No request uses it."""
 
     async def stop(self) -> None:
         """Holds nothing."""

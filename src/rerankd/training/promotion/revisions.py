@@ -143,7 +143,7 @@ class RevisionStore:
             now = self.current(corpus_id)
             if now is None or now.revision != from_revision or now.previous is None:
                 raise PromotionRefusedError(
-                    f"learning/{corpus_id} was promoted or rolled back by somebody else meanwhile; look again",
+                    f"learning/{corpus_id} was changed by somebody else meanwhile; look again",
                     metadata={"corpus": corpus_id},
                 )
             *kept, last = now.history
