@@ -84,6 +84,11 @@ class Gate:
             self._admission.leave(admitted.reserved_tokens)
             self._left.set()
 
+    @property
+    def in_use(self) -> bool:
+        """Whether a request is admitted."""
+        return bool(self._passes)
+
     async def drained(self) -> None:
         """Returns when no request is admitted."""
         while self._passes:

@@ -28,6 +28,11 @@ class LocalModel:
         """What waits for it now."""
         return self.scheduler.status()
 
+    @property
+    def in_use(self) -> bool:
+        """Whether a request uses it."""
+        return self.scheduler.in_use
+
     async def drained(self) -> None:
         """Returns when no request uses it."""
         await self.scheduler.drained()
@@ -55,6 +60,11 @@ class DelegatedModel:
         """What waits for it now."""
         return self.gate.status()
 
+    @property
+    def in_use(self) -> bool:
+        """Whether a request uses it."""
+        return self.gate.in_use
+
     async def drained(self) -> None:
         """Returns when no request uses it."""
         await self.gate.drained()
@@ -80,6 +90,11 @@ class NoModel:
     def status(self) -> QueueStatus:
         """Nothing ever waits for it."""
         return QueueStatus(documents=0, tokens=0, oldest_wait_seconds=0.0)
+
+    @property
+    def in_use(self) -> bool:
+        """No request uses it."""
+        return False
 
     async def drained(self) -> None:
         """No request uses it."""

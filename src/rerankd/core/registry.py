@@ -13,6 +13,7 @@ from rerankd.backends.base import AnyBackend, BackendDescription, ProgressReport
 from rerankd.core.errors import ModelFailedError, ModelLoadingError, RerankdError, draining
 from rerankd.core.loaded import DelegatedModel, LoadedModel
 from rerankd.core.opening import again, in_thread, opened
+from rerankd.core.shadowing import Shadows
 from rerankd.core.swapping import SwapReport, Swaps, Target
 from rerankd.core.types import ModelState, WarmupStage
 
@@ -86,6 +87,7 @@ class Registry:
 
     Attributes:
         default: Name that stands for an empty one; empty = the catalogue's own default.
+        shadows: Candidates that score along.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class Registry:
         self._listeners: list[Callable[[str, ModelState], None]] = []
         self._stopping: set[asyncio.Task[None]] = set()
         self._swaps = Swaps(self)
+        self.shadows = Shadows(self._is_busy)
         self._closing = False
 
     def on_change(self, listener: Callable[[str, ModelState], None]) -> None:
@@ -277,7 +280,9 @@ class Registry:
         loads = [entry.task for entry in self._entries.values() if entry.task is not None]
         for load in loads:
             load.cancel()
-        await asyncio.gather(*loads, *self._stopping, self._swaps.close(), return_exceptions=True)
+        await asyncio.gather(
+            *loads, *self._stopping, self._swaps.close(), self.shadows.close(), return_exceptions=True
+        )
         for entry in self._entries.values():
             if entry.loaded is None:
                 continue
@@ -285,6 +290,10 @@ class Registry:
             await entry.loaded.stop()
             entry.loaded = None
             self._set_state(entry, ModelState.UNLOADED)
+
+    def _is_busy(self, model_id: str) -> bool:
+        model = self.serving(model_id)
+        return model is not None and model.in_use
 
     def _entry(self, model_id: str) -> _Entry:
         return self._entries.setdefault(model_id, _Entry(model_id))

@@ -140,6 +140,11 @@ class Scheduler:
         if not self._tickets:
             self._idle.set()
 
+    @property
+    def in_use(self) -> bool:
+        """Whether a request is open."""
+        return bool(self._tickets)
+
     async def drained(self) -> None:
         """Returns when no request is open."""
         while self._tickets:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rerankd.core.errors import InvalidRequestError
-from rerankd.training.durable import write_bytes
 from rerankd.training.evaluation.pages import page
 from rerankd.training.evaluation.plots import metrics_plot, queries_plot
 from rerankd.training.evaluation.report import EvaluationReport, Summary, from_json, to_json
+from rerankd.training.placing import write_bytes
 
 REPORT, PAGE = "evaluation.json", "evaluation.html"
 

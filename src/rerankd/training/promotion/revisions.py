@@ -13,8 +13,8 @@ from pathlib import Path
 
 from rerankd.artifacts.directory import DirectoryModel
 from rerankd.core.errors import InternalError, PromotionRefusedError
-from rerankd.training.durable import copy_directory, write_bytes
 from rerankd.training.layout import Layout
+from rerankd.training.placing import copy_directory, write_bytes
 
 CORPUS_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _KEPT_RECORDS = 100
