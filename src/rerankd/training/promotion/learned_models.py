@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rerankd.artifacts.directory import DirectoryModel
@@ -82,3 +83,7 @@ class LearnedModels:
                 metadata={"model": model_id, "expected": revision, "got": files.revision},
             )
         return self._open(files, report)
+
+    def load_directory(self, model_id: str, directory: Path, report: ProgressReporter) -> AnyBackend:
+        """A model that is no revision yet, as it would serve under an id; raises as `load`."""
+        return self._open(DirectoryModel(id=model_id, directory=directory).load(), report)

@@ -10,6 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from rerankd.config.training import PromotionConfig
+from rerankd.core.errors import InvalidRequestError
+from rerankd.core.loaded import LoadedModel
+from rerankd.core.shadowing import ShadowPlan, ShadowReport, Shadows
 from rerankd.training.promotion.gate import Decision, require
 from rerankd.training.promotion.learned_models import PREFIX, LearnedModels
 from rerankd.training.promotion.revisions import Current, Promotion
@@ -23,6 +27,11 @@ logger = logging.getLogger(__name__)
 class Swapping(Protocol):
     """The registry, as far as a promotion needs it."""
 
+    shadows: Shadows
+
+    async def get(self, name: str) -> LoadedModel:
+        """The model of a name, loaded."""
+
     async def swap(
         self,
         model_id: str,
@@ -30,7 +39,7 @@ class Swapping(Protocol):
         revision: str = "",
         load: Callable[[ProgressReporter], AnyBackend] | None = None,
         commit: Callable[[], object] | None = None,
-    ) -> object:
+    ) -> LoadedModel:
         """See `core.registry.Registry.swap`."""
 
     def revisions_in_use(self, model_id: str) -> Collection[str]:
@@ -89,6 +98,42 @@ class Promoter:
         )
         return await self._settled(corpus_id, "rolled back")
 
+    async def shadow(
+        self, corpus_id: str, directory: Path, config: PromotionConfig, *, beside: str = ""
+    ) -> None:
+        """Lets a candidate score a share of the live requests as well; the model in use answers them.
+
+        Returns when it does; `shadow_report` tells what it has seen so far. It ends by itself after
+        `shadow_requests`, or with the next promotion.
+
+        Args:
+            corpus_id: Whose candidate it is.
+            directory: A servable directory.
+            config: `shadow_fraction` and `shadow_requests`.
+            beside: Name of the model whose requests it scores; empty = the corpus's learned model.
+
+        Raises:
+            InvalidRequestError: `shadow_fraction` is 0, or nothing serves in this process.
+            RerankdError: The candidate cannot be loaded, or there is no model beside it.
+        """
+        if self._registry is None or not config.shadow_fraction:
+            raise InvalidRequestError(
+                "a shadow needs a server and training.promotion.shadow_fraction above 0",
+                field="shadow_fraction",
+            )
+        serving = await self._registry.get(beside or PREFIX + corpus_id)
+
+        def load(report: ProgressReporter) -> AnyBackend:
+            return self._models.load_directory(serving.ref.id, directory, report)
+
+        plan = ShadowPlan(fraction=config.shadow_fraction, requests=config.shadow_requests)
+        await self._registry.shadows.start(serving.ref, load, plan)
+
+    def shadow_report(self, corpus_id: str, *, beside: str = "") -> ShadowReport | None:
+        """What the last shadow has seen; None if there was none."""
+        shadows = self._registry.shadows if self._registry is not None else None
+        return shadows.report(beside or PREFIX + corpus_id) if shadows is not None else None
+
     async def _serve(self, corpus_id: str, revision: str, commit: Callable[[], object]) -> None:
         model_id = PREFIX + corpus_id
 
@@ -100,6 +145,8 @@ class Promoter:
             await asyncio.to_thread(commit)
         else:
             await self._registry.swap(model_id, revision=revision, load=load, commit=commit)
+            # What a candidate was compared with is gone.
+            await self._registry.shadows.stop(model_id)
 
     async def _settled(self, corpus_id: str, what: str) -> Current:
         model_id = PREFIX + corpus_id

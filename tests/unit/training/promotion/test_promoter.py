@@ -13,9 +13,14 @@ from support.learned import CORPUS, MODEL, Opener, decision, learned_models, tin
 from support.text_models import Models
 
 from rerankd.backends.passthrough import PassthroughModels
+from rerankd.config.training import PromotionConfig
 from rerankd.core.catalogue import Catalogue
-from rerankd.core.errors import ModelFailedError, PromotionRefusedError
+from rerankd.core.engine import Engine, Request
+from rerankd.core.errors import InvalidRequestError, ModelFailedError, PromotionRefusedError
+from rerankd.core.limits import Limits
 from rerankd.core.registry import Registry
+from rerankd.core.shadowing import ShadowState
+from rerankd.core.types import Document, Options
 from rerankd.training.promotion import LearnedModels, Promoter
 
 
@@ -113,6 +118,31 @@ async def test_revisions_are_pruned_after_a_promotion(place: Place) -> None:
     kept = {path.name for path in place.models.store.directory(CORPUS, revisions[0]).parent.iterdir()}
     assert place.models.store.directory(CORPUS, revisions[0]).name not in kept
     assert place.models.store.directory(CORPUS, revisions[3]).name in kept
+
+
+async def test_a_candidate_scores_along_before_it_is_promoted(place: Place) -> None:
+    await place.promote(1)
+    engine = Engine(place.registry, Limits())
+    config = PromotionConfig(shadow_fraction=1.0, shadow_requests=2)
+    candidate = tiny(place.root, 2)
+    await place.promoter.shadow(CORPUS, candidate, config)
+    asked = Request(
+        query="plants make food",
+        documents=[Document(text=text) for text in ("light", "river water", "green leaves")],
+        options=Options(model=MODEL),
+    )
+    while (report := place.promoter.shadow_report(CORPUS)) and report.state is ShadowState.RUNNING:
+        await engine.rerank(asked)
+        await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name().startswith("shadow")))
+    assert report is not None
+    assert (report.state, report.requests, report.documents) == (ShadowState.DONE, 2, 6)
+    assert report.top10_overlap == 1.0
+    assert report.max_drift > 0.0
+    promoted = await place.promoter.promote(CORPUS, candidate, decision(0.1))
+    assert (report.serving, report.candidate) == (promoted.history[0].revision, promoted.revision)
+    with pytest.raises(InvalidRequestError, match="shadow_fraction"):
+        await place.promoter.shadow(CORPUS, candidate, PromotionConfig())
+    engine.close()
 
 
 async def test_without_a_registry_models_are_proved_and_freed(tmp_path: Path) -> None:
