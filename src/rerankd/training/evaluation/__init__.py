@@ -6,7 +6,7 @@ Importing this is cheap: ir-measures, bm25s and matplotlib are loaded where they
 from __future__ import annotations
 
 from rerankd.training.evaluation.changes import Changes, QueryChange, changes
-from rerankd.training.evaluation.comparison import QueryValues, RunComparison, compare
+from rerankd.training.evaluation.comparison import QueryValues, RunComparison, compare, query_values
 from rerankd.training.evaluation.evaluation import About, evaluate, evaluate_queries
 from rerankd.training.evaluation.judged import (
     FirstStage,
@@ -53,6 +53,7 @@ __all__ = [
     "from_json",
     "judged_queries",
     "load",
+    "query_values",
     "save",
     "summaries",
     "summarise",

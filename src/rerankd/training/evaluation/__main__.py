@@ -1,6 +1,6 @@
 """Evaluates model directories on folders in BEIR layout.
 
-    python -m rerankd.training.evaluation --model DIR [--model DIR] --corpus DIR [--corpus DIR] --html OUT
+    python -m rerankd.training.evaluation --model DIR [--model NAME=DIR] --corpus DIR [DIR] --html OUT
 
 The first model is the one that the others are compared with, beside BM25.
 """
@@ -59,8 +59,8 @@ def _evaluated(given: argparse.Namespace) -> tuple[list[EvaluationReport], list[
         provider=Provider(given.provider), precision=Precision(given.precision), threads=given.threads
     )
     scorers = [
-        OnnxScorer.of_directory(model, max_tokens=config.max_tokens, settings=settings)
-        for model in given.model
+        OnnxScorer.of_directory(directory, name=name, max_tokens=config.max_tokens, settings=settings)
+        for name, directory in given.model
     ]
     reports = []
     for path in given.corpus:
@@ -84,7 +84,14 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m rerankd.training.evaluation", description=(__doc__ or "").splitlines()[0]
     )
     add = parser.add_argument
-    add("--model", type=Path, action="append", required=True, help="directory of a model; can be repeated")
+    add(
+        "--model",
+        type=_named,
+        action="append",
+        required=True,
+        metavar="[NAME=]DIR",
+        help="directory of a model, and what reports call it; can be repeated",
+    )
     add("--corpus", type=Path, nargs="+", action="extend", required=True, help="folders in BEIR layout")
     add("--split", choices=["test", "dev", "train"])
     add("--candidates", type=int, help="documents of BM25 that are reranked; 100 unless told")
@@ -101,6 +108,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--json", type=Path, help="where the numbers go, those of each query too")
     add("--html", type=Path, help="where the page goes")
     return parser
+
+
+def _named(text: str) -> tuple[str, Path]:
+    name, mark, directory = text.partition("=")
+    return (name, Path(directory)) if mark else ("", Path(text))
 
 
 def _progress(corpus: str) -> Callable[[str, int, int], None]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rerankd.core.errors import NotComparableError
-from rerankd.training.evaluation.report import Gain
+from rerankd.training.evaluation.report import EvaluationReport, Gain
 from rerankd.training.evaluation.significance import (
     Resampling,
     bootstrap_means,
@@ -40,6 +40,12 @@ class RunComparison:
     gain: Gain | None = None
     """Query by query, where the values of each query are known for both runs."""
     shared_queries: int = 0
+
+
+def query_values(report: EvaluationReport, system: str, metric: str) -> dict[str, float]:
+    """The values of a metric that an evaluation found for each query."""
+    values = report.system(system).values[metric]
+    return {query.id: value for query, value in zip(report.queries, values, strict=True)}
 
 
 def compare(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
@@ -54,6 +55,8 @@ class Promoter:
         self._models = models
         self._store = models.store
         self._registry = registry
+        # One change of a corpus's model at a time: the next one must not delete what this one loads.
+        self._changes: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def promote(
         self, corpus_id: str, directory: Path, decision: Decision, *, run_id: str = "", force: str = ""
@@ -76,10 +79,11 @@ class Promoter:
         """
         require(decision, force=force)
         note = "" if decision.allowed else force
-        revision = await asyncio.to_thread(self._store.add, corpus_id, directory)
-        promotion = Promotion(revision=revision, time=time.time(), run_id=run_id, note=note)
-        await self._serve(corpus_id, revision, lambda: self._store.point(corpus_id, promotion))
-        return await self._settled(corpus_id, "promoted")
+        async with self._changes[corpus_id]:
+            revision = await asyncio.to_thread(self._store.add, corpus_id, directory)
+            promotion = Promotion(revision=revision, time=time.time(), run_id=run_id, note=note)
+            await self._serve(corpus_id, revision, lambda: self._store.point(corpus_id, promotion))
+            return await self._settled(corpus_id, "promoted")
 
     async def rollback(self, corpus_id: str) -> Current:
         """Serves the revision that was in use before this one.
@@ -88,15 +92,16 @@ class Promoter:
             PromotionRefusedError: There is none.
             ModelFailedError: It cannot be loaded any more; the present one goes on serving.
         """
-        target = await asyncio.to_thread(self._store.previous, corpus_id)
-        now = await asyncio.to_thread(self._store.current, corpus_id)
-        leaving = now.revision if now is not None else ""
-        await self._serve(
-            corpus_id,
-            target.revision,
-            lambda: self._store.step_back(corpus_id, from_revision=leaving),
-        )
-        return await self._settled(corpus_id, "rolled back")
+        async with self._changes[corpus_id]:
+            target = await asyncio.to_thread(self._store.previous, corpus_id)
+            now = await asyncio.to_thread(self._store.current, corpus_id)
+            leaving = now.revision if now is not None else ""
+            await self._serve(
+                corpus_id,
+                target.revision,
+                lambda: self._store.step_back(corpus_id, from_revision=leaving),
+            )
+            return await self._settled(corpus_id, "rolled back")
 
     async def shadow(
         self, corpus_id: str, directory: Path, config: PromotionConfig, *, beside: str = ""

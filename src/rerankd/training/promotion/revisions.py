@@ -67,7 +67,8 @@ class RevisionStore:
         revision = DirectoryModel(id=f"learning/{corpus_id}", directory=directory).load().revision
         files = [path for path in directory.rglob("*") if path.is_file() and not path.is_symlink()]
         names = [str(path.relative_to(directory)) for path in files]
-        copy_directory(directory, names, self.directory(corpus_id, revision))
+        with self._locked(corpus_id):
+            copy_directory(directory, names, self.directory(corpus_id, revision))
         return revision
 
     def directory(self, corpus_id: str, revision: str) -> Path:
@@ -164,7 +165,8 @@ class RevisionStore:
             kept = {now.revision, *in_use, *list(latest)[: self._kept]}
             names = {self.directory(corpus_id, revision).name for revision in kept}
             folder = self._layout.model(corpus_id) / "revisions"
-            doomed = [path for path in folder.iterdir() if path.name not in names and path.name[0] != "."]
+            # Among them copies that a killed process left half made: whoever copies holds the lock.
+            doomed = [path for path in folder.iterdir() if path.name not in names]
             for path in doomed:
                 shutil.rmtree(path)
             return sorted(path.name for path in doomed)

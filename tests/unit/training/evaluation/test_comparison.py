@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from support.judged import planted
 
+from rerankd.config.training import EvaluationConfig
 from rerankd.core.errors import NotComparableError
-from rerankd.training.evaluation import compare
+from rerankd.training.evaluation import About, compare, evaluate_queries, query_values
 from rerankd.training.types import RunInfo, RunStatus, RunSummary
 
 
@@ -58,5 +60,9 @@ def test_a_paired_test_where_both_have_values_of_each_query() -> None:
     assert found.gain.low > 0
     assert found.gain.p_value < 0.001
     assert (found.gain.wins, found.gain.losses, found.gain.ties) == (32, 0, 8)
+    report = evaluate_queries(planted(), About(corpus_id="shop", split="dev"), [], EvaluationConfig())
+    values = query_values(report, "bm25", "map")
+    assert list(values) == [query.id for query in report.queries]
+    assert compare(run("a"), run("b"), baseline_values=values, current_values=values).gain.ties == 40  # type: ignore[union-attr]
     nothing = compare(run("a"), run("b"), baseline_values={"x": 1.0}, current_values={"y": 1.0})
     assert nothing.gain is None

@@ -208,11 +208,12 @@ def test_the_command_judges_model_directories(tmp_path: Path, capsys: pytest.Cap
     corpora = [write_beir(tmp_path / name) for name in ("one", "two")]
     arguments = ["--max-tokens", "64", "--bootstrap-samples", "200", "--json", str(tmp_path / "o.json")]
     arguments += ["--html", str(tmp_path / "o.html"), "--corpus", *map(str, corpora)]
-    assert main([*arguments, "--model", str(first), "--model", str(second)]) == 0
+    assert main([*arguments, "--model", str(first), "--model", f"new={second}"]) == 0
     written = json.loads((tmp_path / "o.json").read_bytes())
     reports = [from_json(EvaluationReport, value) for value in written["reports"]]
     assert [report.corpus_id for report in reports] == ["one", "two"]
     assert len(reports[0].systems) == 5
+    assert reports[0].systems[3].name.startswith("new@sha256:")
     assert len(written["summaries"]) == 6
     assert "mean of  2 corpora" in capsys.readouterr().out
     assert "<html" in (tmp_path / "o.html").read_text()

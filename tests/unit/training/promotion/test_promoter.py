@@ -145,6 +145,15 @@ async def test_a_candidate_scores_along_before_it_is_promoted(place: Place) -> N
     engine.close()
 
 
+async def test_promotions_of_one_corpus_wait_for_each_other(place: Place) -> None:
+    revisions = await asyncio.gather(*(place.promote(seed) for seed in (1, 2, 3)))
+    current = place.models.store.current(CORPUS)
+    assert current is not None
+    assert {p.revision for p in current.history} == set(revisions)
+    assert await place.served() == current.revision
+    assert place.models.store.directory(CORPUS, current.revision).is_dir()
+
+
 async def test_without_a_registry_models_are_proved_and_freed(tmp_path: Path) -> None:
     models, opener = learned_models(tmp_path / "learning")
     promoter = Promoter(models)

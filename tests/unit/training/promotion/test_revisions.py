@@ -63,7 +63,10 @@ def test_history_and_the_way_back(store: RevisionStore, tmp_path: Path) -> None:
 
 def test_old_revisions_go_but_none_in_use(store: RevisionStore, tmp_path: Path) -> None:
     revisions = [promoted(store, tmp_path, seed) for seed in range(4)]
+    left_by_a_killed_copy = store.directory(CORPUS, revisions[0]).with_name(".half.tmp")
+    left_by_a_killed_copy.mkdir()
     removed = store.prune(CORPUS, in_use={revisions[0]})
+    assert removed.pop(0) == ".half.tmp"
     assert removed == [store.directory(CORPUS, revisions[1]).name]
     assert all(store.directory(CORPUS, revisions[n]).is_dir() for n in (0, 2, 3))
     assert store.prune(CORPUS) == [store.directory(CORPUS, revisions[0]).name]
