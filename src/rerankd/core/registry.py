@@ -324,6 +324,9 @@ class Registry:
             self._end_stage(entry, time.monotonic())
         except Exception as error:
             if entry.loaded is not None:
+                logger.warning(
+                    "a load that a swap overtook failed", exc_info=error, extra={"model": entry.id}
+                )
                 return entry.loaded
             self._fail(entry, error)
             raise again(entry.error or ModelFailedError("load failed")) from error

@@ -5,32 +5,27 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-import math
 import os
 import random
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from rerankd.backends.base import AnyBackend, Backend, EncodeOptions, NoBackend, ProgressReporter, TextBackend
+from rerankd.core.agreement import Agreement, Logits
 from rerankd.core.documents import scored_text
-from rerankd.core.errors import InvalidRequestError, ModelFailedError, RerankdError, draining
+from rerankd.core.errors import CancelledError, InvalidRequestError, ModelFailedError, RerankdError, draining
 from rerankd.core.opening import in_thread
-from rerankd.core.ranking import sigmoid
 from rerankd.core.types import Document, ModelRef, Options, Result
 
 logger = logging.getLogger(__name__)
 
-Logits = npt.NDArray[np.float64]
-
 _SLICE = 16
 """Documents between two looks at whether there is live work: all that a request can find in its way."""
-_TOP = 10
 _LOWEST_PRIORITY = 19
 
 
@@ -113,34 +108,6 @@ class _Answered:
     options: EncodeOptions
 
 
-@dataclass(slots=True)
-class _Sums:
-    requests: int = 0
-    documents: int = 0
-    dropped: int = 0
-    failed: int = 0
-    overlap: float = 0.0
-    drift: float = 0.0
-    max_drift: float = 0.0
-    correlation: float = 0.0
-    correlated: int = 0
-
-    def add(self, live: Logits, candidate: Logits) -> None:
-        """Takes the logits of one request."""
-        top = min(_TOP, len(live))
-        both = set(_order(live)[:top]) & set(_order(candidate)[:top])
-        distances = np.abs(_scores(live) - _scores(candidate))
-        self.requests += 1
-        self.documents += len(live)
-        self.overlap += len(both) / top
-        self.drift += float(distances.sum())
-        self.max_drift = max(self.max_drift, float(distances.max()))
-        correlation = rank_correlation(live, candidate)
-        if correlation is not None:
-            self.correlation += correlation
-            self.correlated += 1
-
-
 @dataclass(slots=True, eq=False)
 class _Shadow:
     model_id: str
@@ -150,26 +117,28 @@ class _Shadow:
     state: ShadowState = ShadowState.LOADING
     candidate: str = ""
     backend: Backend | None = None
-    sums: _Sums = field(default_factory=_Sums)
+    agreement: Agreement = field(default_factory=Agreement)
+    dropped: int = 0
+    failed: int = 0
     task: asyncio.Task[None] | None = None
     """The request that is being scored."""
 
     def report(self) -> ShadowReport:
-        sums = self.sums
+        agreement = self.agreement
         return ShadowReport(
             model_id=self.model_id,
             serving=self.serving,
             candidate=self.candidate,
             state=self.state,
             wanted=self.plan.requests,
-            requests=sums.requests,
-            documents=sums.documents,
-            dropped=sums.dropped,
-            failed=sums.failed,
-            top10_overlap=sums.overlap / max(1, sums.requests),
-            mean_drift=sums.drift / max(1, sums.documents),
-            max_drift=sums.max_drift,
-            rank_correlation=sums.correlation / max(1, sums.correlated),
+            requests=agreement.requests,
+            documents=agreement.documents,
+            dropped=self.dropped,
+            failed=self.failed,
+            top10_overlap=agreement.top10_overlap,
+            mean_drift=agreement.mean_drift,
+            max_drift=agreement.max_drift,
+            rank_correlation=agreement.rank_correlation,
         )
 
 
@@ -204,16 +173,16 @@ class Shadows:
         shadow = _Shadow(serving.id, serving.revision, plan, random.Random(plan.seed))  # noqa: S311
         self._shadows[serving.id] = shadow
         try:
-            backend = _local(await in_thread(lambda: load(_nobody), f"shadow-{serving.id}"))
+            backend = _local(await in_thread(lambda: _loaded(load), f"shadow-{serving.id}"))
         except Exception as error:
             shadow.state = ShadowState.FAILED
             logger.warning("shadow not loaded", exc_info=error, extra={"model": serving.id})
             if isinstance(error, RerankdError):
                 raise
             raise ModelFailedError("the candidate could not be loaded") from error
-        if self._shadows.get(serving.id) is not shadow or self._closing:
+        if shadow.state is not ShadowState.LOADING:
             await asyncio.to_thread(backend.close)
-            raise draining()
+            raise CancelledError("the shadow was ended before its candidate was loaded")
         shadow.backend, shadow.candidate = backend, backend.description.revision
         shadow.state = ShadowState.RUNNING
 
@@ -230,18 +199,12 @@ class Shadows:
         shadow = self._shadows.get(model.id)
         if shadow is None or shadow.state is not ShadowState.RUNNING or not request.use_cache:
             return
-        if model.revision != shadow.serving:
-            # Its candidate would be compared with two models.
-            self._end(shadow, ShadowState.STOPPED)
-            return
-        if shadow.chance.random() >= shadow.plan.fraction:
-            return
-        if shadow.task is not None or self._is_busy(model.id):
-            shadow.sums.dropped += 1
-            return
-        answered = _answered(request, results, snippet_chars)
-        if answered.texts:
-            shadow.task = asyncio.create_task(self._compare(shadow, answered), name=f"shadow-{model.id}")
+        try:
+            self._offer(shadow, model, request, results, snippet_chars)
+        except Exception:
+            # The caller's answer is complete, and stays so whatever happens here.
+            shadow.failed += 1
+            logger.warning("shadow could not take a request", exc_info=True, extra={"model": model.id})
 
     async def stop(self, model_id: str) -> None:
         """Ends the shadow of a model and frees its candidate; what it saw stays in the report."""
@@ -261,23 +224,41 @@ class Shadows:
         if self._pool is not None:
             await asyncio.to_thread(self._pool.shutdown)
 
+    def _offer(
+        self,
+        shadow: _Shadow,
+        model: ModelRef,
+        request: Asked,
+        results: Sequence[Result],
+        snippet_chars: int,
+    ) -> None:
+        if model.revision != shadow.serving:
+            # Its candidate would be compared with two models.
+            self._end(shadow, ShadowState.STOPPED)
+        elif shadow.chance.random() >= shadow.plan.fraction:
+            return
+        elif shadow.task is not None or self._is_busy(model.id):
+            shadow.dropped += 1
+        elif (answered := _answered(request, results, snippet_chars)).texts:
+            shadow.task = asyncio.create_task(self._compare(shadow, answered), name=f"shadow-{model.id}")
+
     async def _compare(self, shadow: _Shadow, answered: _Answered) -> None:
         try:
             logits = await self._score(shadow, answered)
             if logits is None:
-                shadow.sums.dropped += 1
+                shadow.dropped += 1
             elif np.isfinite(logits).all():
-                shadow.sums.add(np.asarray(answered.logits, dtype=np.float64), logits)
+                shadow.agreement.add(np.asarray(answered.logits, dtype=np.float64), logits)
             else:
-                shadow.sums.failed += 1
+                shadow.failed += 1
         except Exception:
-            shadow.sums.failed += 1
+            shadow.failed += 1
             logger.warning(
                 "shadow could not score a request", exc_info=True, extra={"model": shadow.model_id}
             )
         finally:
             shadow.task = None
-        if shadow.sums.requests >= shadow.plan.requests and shadow.state is ShadowState.RUNNING:
+        if shadow.agreement.requests >= shadow.plan.requests and shadow.state is ShadowState.RUNNING:
             self._end(shadow, ShadowState.DONE)
 
     async def _score(self, shadow: _Shadow, answered: _Answered) -> Logits | None:
@@ -324,28 +305,6 @@ class Shadows:
             self._thread().submit(backend.close)
 
 
-def rank_correlation(first: Logits, second: Logits) -> float | None:
-    """Spearman's rank correlation, ties sharing their mean rank; None where one side has but one rank."""
-    ranks = _ranks(first), _ranks(second)
-    deviations = [rank - rank.mean() for rank in ranks]
-    length = math.sqrt(float((deviations[0] ** 2).sum() * (deviations[1] ** 2).sum()))
-    return float((deviations[0] * deviations[1]).sum()) / length if length else None
-
-
-def _ranks(values: Logits) -> Logits:
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    mean_rank = np.cumsum(counts) - (counts - 1) / 2
-    return np.asarray(mean_rank[place], dtype=np.float64)
-
-
-def _order(logits: Logits) -> list[int]:
-    return [int(number) for number in np.argsort(-logits, kind="stable")]
-
-
-def _scores(logits: Logits) -> Logits:
-    return np.array([sigmoid(float(logit)) for logit in logits])
-
-
 def _answered(request: Asked, results: Sequence[Result], snippet_chars: int) -> _Answered:
     """The documents that have a logit; a model elsewhere gives none, and what it scored is left out."""
     options, most = request.options, snippet_chars or None
@@ -385,7 +344,13 @@ def _nobody(*_: object) -> None:
     """Hears of the stages of a candidate's load."""
 
 
+def _loaded(load: Callable[[ProgressReporter], AnyBackend]) -> AnyBackend:
+    """Loads in a thread of low priority, which the threads that the runtime starts in it inherit."""
+    _step_back()
+    return load(_nobody)
+
+
 def _step_back() -> None:
-    """Lowers the priority of the calling thread, where the system has one for each thread."""
-    with suppress(OSError, AttributeError):
+    """Lowers the priority of the calling thread; elsewhere than on Linux that would be the whole process."""
+    if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, 0, _LOWEST_PRIORITY)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import sys
+import threading
 from collections.abc import AsyncIterator
 
 import numpy as np
@@ -12,12 +15,14 @@ from scipy import stats
 from support.fake_backend import RAISE_WORD, FakeBackend, FakeCatalogue
 from support.text_models import TextModel
 
+from rerankd.core import shadowing
+from rerankd.core.agreement import rank_correlation
 from rerankd.core.engine import Engine, Request
-from rerankd.core.errors import InvalidRequestError, ModelFailedError
+from rerankd.core.errors import CancelledError, InvalidRequestError, ModelFailedError
 from rerankd.core.limits import Limits
 from rerankd.core.ranking import sigmoid
 from rerankd.core.registry import Registry
-from rerankd.core.shadowing import ShadowPlan, ShadowReport, ShadowState, rank_correlation
+from rerankd.core.shadowing import ShadowPlan, ShadowReport, ShadowState
 from rerankd.core.types import Document, ModelRef, Options, Ranking
 
 MODEL = "test/fake"
@@ -168,6 +173,55 @@ async def test_a_candidate_that_does_not_load_changes_nothing(server: Server) ->
         await server.registry.shadows.start(
             server.loaded, lambda _report: TextModel(), ShadowPlan(fraction=1, requests=1)
         )
+
+
+async def test_one_that_is_ended_while_it_loads_is_freed(server: Server) -> None:
+    candidate = FakeBackend(revision="r2")
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(_report: object) -> FakeBackend:
+        begun.set()
+        go.wait()
+        return candidate
+
+    plan = ShadowPlan(fraction=1, requests=1)
+    starting = asyncio.create_task(server.registry.shadows.start(server.loaded, slow, plan))
+    assert await asyncio.to_thread(begun.wait, 30)
+    await server.registry.shadows.stop(MODEL)
+    go.set()
+    with pytest.raises(CancelledError):
+        await starting
+    assert candidate.closed
+    assert server.report.state is ShadowState.STOPPED
+
+
+async def test_a_request_that_cannot_be_taken_is_answered_all_the_same(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> str:
+        raise RuntimeError("no text")
+
+    await server.start(FakeBackend(revision="r2"))
+    monkeypatch.setattr(shadowing, "scored_text", broken)
+    assert len((await server.rerank()).results) == 40
+    assert server.report.failed == 1
+    assert "shadow could not take a request" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+async def test_it_steps_back_behind_live_work(server: Server) -> None:
+    priorities: list[int] = []
+
+    class Watched(FakeBackend):
+        def score(self, pairs, lane):  # type: ignore[no-untyped-def]
+            priorities.append(os.getpriority(os.PRIO_PROCESS, 0))
+            return super().score(pairs, lane)
+
+    await server.start(Watched(revision="r2"))
+    await server.rerank()
+    await server.settled()
+    assert set(priorities) == {19}
+    assert os.getpriority(os.PRIO_PROCESS, 0) < 19
 
 
 async def test_a_swap_ends_the_comparison(server: Server) -> None:
