@@ -291,9 +291,8 @@ class Registry:
             entry.loaded = None
             self._set_state(entry, ModelState.UNLOADED)
 
-    def _is_busy(self, model_id: str) -> bool:
-        model = self.serving(model_id)
-        return model is not None and model.in_use
+    def _is_busy(self) -> bool:
+        return any(model.in_use for model in self.loaded())
 
     def _entry(self, model_id: str) -> _Entry:
         return self._entries.setdefault(model_id, _Entry(model_id))

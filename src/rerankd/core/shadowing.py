@@ -149,8 +149,8 @@ class Shadows:
     time, and whenever live work is there the request is dropped. Failures are counted, and told to nobody.
     """
 
-    def __init__(self, is_busy: Callable[[str], bool]) -> None:
-        """`is_busy`: whether requests use the model that serves under an id."""
+    def __init__(self, is_busy: Callable[[], bool]) -> None:
+        """`is_busy`: whether a live request is under way, whatever its model."""
         self._is_busy = is_busy
         self._shadows: dict[str, _Shadow] = {}
         self._pool: ThreadPoolExecutor | None = None
@@ -174,6 +174,9 @@ class Shadows:
         self._shadows[serving.id] = shadow
         try:
             backend = _local(await in_thread(lambda: _loaded(load), f"shadow-{serving.id}"))
+        except asyncio.CancelledError:
+            shadow.state = ShadowState.STOPPED
+            raise
         except Exception as error:
             shadow.state = ShadowState.FAILED
             logger.warning("shadow not loaded", exc_info=error, extra={"model": serving.id})
@@ -237,7 +240,7 @@ class Shadows:
             self._end(shadow, ShadowState.STOPPED)
         elif shadow.chance.random() >= shadow.plan.fraction:
             return
-        elif shadow.task is not None or self._is_busy(model.id):
+        elif shadow.task is not None or self._is_busy():
             shadow.dropped += 1
         elif (answered := _answered(request, results, snippet_chars)).texts:
             shadow.task = asyncio.create_task(self._compare(shadow, answered), name=f"shadow-{model.id}")
@@ -268,7 +271,7 @@ class Shadows:
         assert backend is not None  # noqa: S101 - it runs
         found: list[float] = []
         for start in range(0, len(answered.texts), _SLICE):
-            if self._is_busy(shadow.model_id):
+            if self._is_busy() or shadow.state is not ShadowState.RUNNING:
                 return None
             texts = answered.texts[start : start + _SLICE]
             work = _work(backend, answered, texts)
