@@ -16,9 +16,10 @@ from pydantic import ValidationError
 
 from rerankd.backends.onnx import OnnxSettings, Precision, Provider
 from rerankd.config.training import EvaluationConfig
-from rerankd.core.errors import RerankdError
+from rerankd.core.errors import InvalidRequestError, RerankdError
 from rerankd.training.evaluation.evaluation import ALONE_AND_BLENDED, evaluate
 from rerankd.training.evaluation.folders import BeirFolder
+from rerankd.training.evaluation.measures import metric_names
 from rerankd.training.evaluation.onnx_scorer import OnnxScorer
 from rerankd.training.evaluation.report import EvaluationReport, Summary
 from rerankd.training.evaluation.storage import save_all
@@ -29,17 +30,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit status."""
     given = _parser().parse_args(arguments)
     try:
-        reports, found = _evaluated(given)
+        _evaluate(given)
     except (RerankdError, ValidationError) as error:
-        sys.stderr.write(f"{error}\n")
-        for note in getattr(error, "__notes__", ()):
-            sys.stderr.write(f"{note}\n")
+        sys.stderr.write("\n".join([str(error), *getattr(error, "__notes__", ())]) + "\n")
         return 1
-    save_all(reports, found, json_path=given.json, html_path=given.html)
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"{error.name} is missing; pip install 'rerankd[train]'\n")
+        return 1
     return 0
 
 
-def _evaluated(given: argparse.Namespace) -> tuple[list[EvaluationReport], list[Summary]]:
+def _evaluate(given: argparse.Namespace) -> None:
     config = EvaluationConfig(
         **{
             name: value
@@ -55,6 +56,9 @@ def _evaluated(given: argparse.Namespace) -> tuple[list[EvaluationReport], list[
             if (value := getattr(given, name)) is not None
         }
     )
+    metric = given.metric or f"ndcg@{config.cutoffs[0]}"
+    if metric not in metric_names(config.cutoffs):
+        raise InvalidRequestError(f"metric {metric} is none of {', '.join(metric_names(config.cutoffs))}")
     settings = OnnxSettings(
         provider=Provider(given.provider), precision=Precision(given.precision), threads=given.threads
     )
@@ -71,12 +75,12 @@ def _evaluated(given: argparse.Namespace) -> tuple[list[EvaluationReport], list[
         )
         reports.append(report)
         # What is known so far: a long run that is ended early is not lost.
-        save_all(reports, [], json_path=given.json, html_path=None)
-        _tell(report, given.metric)
-    found = summaries(reports, given.metric) if len(reports) > 1 else []
+        save_all(reports, [], json_path=given.json, html_path=None, metric=metric)
+        _tell(report, metric)
+    found = summaries(reports, metric) if len(reports) > 1 else []
     for summary in found:
         _tell_summary(summary)
-    return reports, found
+    save_all(reports, found, json_path=given.json, html_path=given.html, metric=metric)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -101,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--bootstrap-samples", type=int)
     add("--seed", type=int)
     add("--blend", type=float, nargs="+", help="original_score_weight of the systems; 0 and 0.5 unless told")
-    add("--metric", default="ndcg@10", help="what is shown and summarised")
+    add("--metric", help="what is shown and summarised; ndcg at the first cut-off unless told")
     add("--provider", choices=[provider.value for provider in Provider], default="auto")
     add("--precision", choices=[precision.value for precision in Precision], default="auto")
     add("--threads", type=int, default=0)

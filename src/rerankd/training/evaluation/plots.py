@@ -37,7 +37,7 @@ def metrics_plot(report: EvaluationReport) -> bytes:
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.set_xlabel(f"mean of {len(report.queries)} queries, {report.confidence:.0%} interval")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), frameon=False, fontsize=8)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=6, frameon=False, fontsize=8)
     return _png(figure)
 
 
@@ -67,6 +67,7 @@ def summary_plot(summary: Summary) -> bytes:
         axes.errorbar(mean, place, xerr=_error_bars([(mean, low, high)]), fmt="o", color=colour, capsize=3)
     axes.axvline(0, color="#333333", linewidth=0.8)
     axes.set_yticks(range(len(rows)), [row[0] for row in rows])
+    axes.margins(y=0.15)
     axes.invert_yaxis()
     axes.set_xlabel(f"gain of {summary.metric} over {summary.over}")
     axes.set_title(summary.system, fontsize=9)

@@ -52,13 +52,14 @@ def save_all(
     *,
     json_path: Path | None,
     html_path: Path | None,
+    metric: str = "ndcg@10",
 ) -> None:
     """Writes the reports of several corpora and their summaries into one file of each kind."""
     if json_path is not None:
         value = {"reports": [to_json(r) for r in reports], "summaries": [to_json(s) for s in summaries]}
         write_bytes(json_path, _encoded(value))
     if html_path is not None:
-        write_bytes(html_path, page(reports, summaries).encode())
+        write_bytes(html_path, page(reports, summaries, metric=metric).encode())
 
 
 def _encoded(value: object) -> bytes:

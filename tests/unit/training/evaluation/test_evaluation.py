@@ -217,6 +217,8 @@ def test_the_command_judges_model_directories(tmp_path: Path, capsys: pytest.Cap
     assert len(written["summaries"]) == 6
     assert "mean of  2 corpora" in capsys.readouterr().out
     assert "<html" in (tmp_path / "o.html").read_text()
+    assert main([*arguments, "--model", str(first), "--metric", "ndcg@7"]) == 1
+    assert "metric ndcg@7 is none of ndcg@10" in capsys.readouterr().err
     assert main([*arguments, "--model", str(tmp_path / "nothing")]) == 1
     assert "does not exist" in capsys.readouterr().err
 
