@@ -191,6 +191,8 @@ def test_public_surfaces_are_documented(name: str) -> None:
         ("rerankd.training.mining", ("bm25s", "pyarrow", "torch", "sentence_transformers", "Stemmer")),
         ("rerankd.artifacts.store", ("huggingface_hub", "onnx", "onnxruntime")),
         ("rerankd.app", ("huggingface_hub", "onnxruntime")),
+        ("rerankd.training.evaluation", ("ir_measures", "bm25s", "matplotlib", "onnxruntime", "torch")),
+        ("rerankd.training.promotion", ("ir_measures", "bm25s", "matplotlib", "onnxruntime", "torch")),
     ],
 )
 def test_importing_is_cheap(module: str, heavy: tuple[str, ...]) -> None:

@@ -67,6 +67,11 @@ class FakeBackend:
     """Scoring waits while it is clear; it starts set."""
     batches: list[list[Pair]] = field(default_factory=list)
     closed: bool = False
+    revision: str = "r1"
+    shift: float = 0.0
+    """Added to every logit: what tells the scores of two revisions apart."""
+    freed: threading.Event = field(default_factory=threading.Event)
+    """Set by `close`."""
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -77,7 +82,7 @@ class FakeBackend:
     def description(self) -> BackendDescription:
         return BackendDescription(
             id=self.id,
-            revision="r1",
+            revision=self.revision,
             backend="fake",
             device="cpu",
             provider="none",
@@ -138,12 +143,14 @@ class FakeBackend:
             if KILL_WORD in pair.text:
                 raise SystemExit
         logits = [
-            math.nan if NAN_WORD in pair.text else expected_logit(pair.query, pair.text) for pair in pairs
+            math.nan if NAN_WORD in pair.text else self.shift + expected_logit(pair.query, pair.text)
+            for pair in pairs
         ]
         return np.array(logits, dtype=np.float32)
 
     def close(self) -> None:
         self.closed = True
+        self.freed.set()
 
     @property
     def scored_pairs(self) -> int:

@@ -47,6 +47,8 @@ class TextModel:
         """Released at the start of every call."""
         self.given_up = asyncio.Semaphore(0)
         """Released at every call that is cancelled."""
+        self.ended = asyncio.Event()
+        """Set by `close`."""
 
     @property
     def description(self) -> BackendDescription:
@@ -81,6 +83,7 @@ class TextModel:
 
     async def close(self) -> None:
         self.closed = True
+        self.ended.set()
 
 
 @dataclass

@@ -176,6 +176,7 @@ class Engine:
         wanted = _UnaryCall(self.registry, self._runs, request, policy, caller, deadline)
         try:
             ranking = await wanted.run()
+            self.registry.shadows.offer(ranking.model, request, wanted.results, policy.snippet_chars)
         except RerankdError as error:
             if isinstance(error, ModelNotFoundError):
                 # Only whoever scores for it can say that a provider has no such model.
@@ -234,7 +235,7 @@ class _UnaryCall:
         self._deadline = deadline
         self._model: LoadedModel | None = None
         self._run: Run | None = None
-        self._results: list[Result] = []
+        self.results: list[Result] = []
 
     def on_model(self, name: str) -> _UnaryCall:
         """The same call on another model."""
@@ -294,7 +295,7 @@ class _UnaryCall:
             self._request.query,
             options,
             self._policy,
-            self._results.append,
+            self.results.append,
             whole=True,
             use_cache=self._request.use_cache,
         )
@@ -311,12 +312,12 @@ class _UnaryCall:
 
     def _ranking(self, outcome: Outcome, reason: str) -> Ranking:
         options, documents = self._request.options, self._request.documents
-        known = {result.index for result in self._results}
+        known = {result.index for result in self.results}
         rest = (unscored_result(i, d, options) for i, d in enumerate(documents) if i not in known)
         usage = self._run.usage if self._run else Usage()
         usage.documents = len(documents)
         return Ranking(
-            results=final_ranking([*self._results, *rest], options),
+            results=final_ranking([*self.results, *rest], options),
             model=self._ref(),
             usage=usage,
             timing=self._run.timing if self._run else Timing(),

@@ -61,6 +61,7 @@ class Gate:
         self._stopping = False
         self._idle = asyncio.Event()
         self._idle.set()
+        self._left = asyncio.Event()
 
     def enter(self, entrant: Entrant, *, estimated_tokens: int) -> Pass:
         """Admits a request; `estimated_tokens` count against the bound until `leave`.
@@ -81,6 +82,18 @@ class Gate:
         if admitted in self._passes:
             self._passes.remove(admitted)
             self._admission.leave(admitted.reserved_tokens)
+            self._left.set()
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a request is admitted."""
+        return bool(self._passes)
+
+    async def drained(self) -> None:
+        """Returns when no request is admitted."""
+        while self._passes:
+            self._left.clear()
+            await self._left.wait()
 
     @asynccontextmanager
     async def turn(self, priority: Priority, documents: int) -> AsyncIterator[None]:

@@ -28,6 +28,15 @@ class LocalModel:
         """What waits for it now."""
         return self.scheduler.status()
 
+    @property
+    def in_use(self) -> bool:
+        """Whether a request uses it."""
+        return self.scheduler.in_use
+
+    async def drained(self) -> None:
+        """Returns when no request uses it."""
+        await self.scheduler.drained()
+
     async def stop(self) -> None:
         """Fails what waits, and frees the model."""
         await self.scheduler.stop()
@@ -51,6 +60,15 @@ class DelegatedModel:
         """What waits for it now."""
         return self.gate.status()
 
+    @property
+    def in_use(self) -> bool:
+        """Whether a request uses it."""
+        return self.gate.in_use
+
+    async def drained(self) -> None:
+        """Returns when no request uses it."""
+        await self.gate.drained()
+
     async def stop(self) -> None:
         """Fails what waits, and frees the model."""
         await self.gate.stop()
@@ -72,6 +90,14 @@ class NoModel:
     def status(self) -> QueueStatus:
         """Nothing ever waits for it."""
         return QueueStatus(documents=0, tokens=0, oldest_wait_seconds=0.0)
+
+    @property
+    def in_use(self) -> bool:
+        """No request uses it."""
+        return False
+
+    async def drained(self) -> None:
+        """No request uses it."""
 
     async def stop(self) -> None:
         """Holds nothing."""

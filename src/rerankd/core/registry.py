@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from rerankd.backends.base import (
-    AnyBackend,
-    BackendDescription,
-    NoBackend,
-    ProgressReporter,
-    TextBackend,
-)
+from rerankd.backends.base import AnyBackend, BackendDescription, ProgressReporter
 from rerankd.core.errors import ModelFailedError, ModelLoadingError, RerankdError, draining
-from rerankd.core.gate import Gate
-from rerankd.core.loaded import DelegatedModel, LoadedModel, LocalModel, NoModel
-from rerankd.core.scheduler import Scheduler
-from rerankd.core.types import ModelRef, ModelState, WarmupStage
+from rerankd.core.loaded import DelegatedModel, LoadedModel
+from rerankd.core.opening import again, in_thread, opened
+from rerankd.core.shadowing import Shadows
+from rerankd.core.swapping import SwapReport, Swaps, Target
+from rerankd.core.types import ModelState, WarmupStage
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +61,8 @@ class ModelReport:
     stages: tuple[tuple[WarmupStage, float], ...] = ()
     """Seconds that each stage took, in order."""
     error: RerankdError | None = None
+    swap: SwapReport | None = None
+    """The last change of its revision while it served."""
 
 
 @dataclass(slots=True, eq=False)
@@ -91,6 +87,7 @@ class Registry:
 
     Attributes:
         default: Name that stands for an empty one; empty = the catalogue's own default.
+        shadows: Candidates that score along.
     """
 
     def __init__(
@@ -110,6 +107,8 @@ class Registry:
         self._entries: dict[str, _Entry] = {}
         self._listeners: list[Callable[[str, ModelState], None]] = []
         self._stopping: set[asyncio.Task[None]] = set()
+        self._swaps = Swaps(self)
+        self.shadows = Shadows(self._is_busy)
         self._closing = False
 
     def on_change(self, listener: Callable[[str, ModelState], None]) -> None:
@@ -136,7 +135,7 @@ class Registry:
         if entry.loaded is not None:
             return entry.loaded
         if entry.task is None and entry.error is not None and time.monotonic() < entry.retry_at:
-            raise _again(entry.error)
+            raise again(entry.error)
         if entry.task is None and not self._load_on_request:
             raise ModelLoadingError(
                 "the model is not loaded and this server loads only by Warmup; ask its operator",
@@ -146,9 +145,11 @@ class Registry:
         # Shielded: one caller who gives up must not stop the load that others wait for.
         task = self._start(entry)
         try:
-            return await asyncio.shield(task)
+            loaded = await asyncio.shield(task)
+            # A swap may have replaced it in the very moment that it was loaded.
+            return entry.loaded or loaded
         except RerankdError as error:
-            raise _again(error) from error
+            raise again(error) from error
         except asyncio.CancelledError:
             if task.cancelled():
                 raise draining() from None
@@ -197,6 +198,7 @@ class Registry:
             load_time=entry.load_time,
             stages=tuple(entry.stages.items()),
             error=entry.error,
+            swap=self._swaps.report(model_id),
         )
 
     def reports(self) -> list[ModelReport]:
@@ -221,13 +223,66 @@ class Registry:
         """Notes the time of a stage that ran outside the load: samples, probe."""
         self._entry(model_id).stages[stage] = seconds
 
+    async def swap(
+        self,
+        model_id: str,
+        *,
+        revision: str = "",
+        load: Callable[[ProgressReporter], AnyBackend] | None = None,
+        commit: Callable[[], object] | None = None,
+    ) -> LoadedModel:
+        """Lets another revision of a canonical id serve, and gives it.
+
+        It is loaded beside the model that serves, in a thread of its own, with all checks of a load; then
+        requests that begin get the new one. Those under way, streams too, end on the one that they began
+        on, which is freed after the last of them. If the new one fails, the old one goes on serving.
+
+        Args:
+            model_id: Which model. One that is not loaded is loaded.
+            revision: The revision that is wanted; empty = whatever the source has now.
+            load: Loads it, blocking; None = as the source does.
+            commit: Makes the choice durable before it serves, blocking; what it raises ends the swap.
+
+        Raises:
+            ModelLoadingError: Another revision of it is being loaded; the same one is joined.
+            RerankdError: Why the new one does not serve.
+        """
+        loader = load or (lambda report: self._loader(model_id, report))
+        return await self._swaps.swap(model_id, Target(revision=revision, load=loader, commit=commit))
+
+    def revisions_in_use(self, model_id: str) -> set[str]:
+        """Revisions of a model that answer requests at this moment: more than one after a swap."""
+        serving = self.serving(model_id)
+        models = [*self._swaps.retiring(model_id), *([serving] if serving is not None else [])]
+        return {model.ref.revision for model in models}
+
+    def serving(self, model_id: str) -> LoadedModel | None:
+        """The model that serves under a canonical id now; None if it is not loaded."""
+        entry = self._entries.get(model_id)
+        return entry.loaded if entry is not None else None
+
+    def place(self, model_id: str, model: LoadedModel) -> LoadedModel | None:
+        """Lets a loaded model serve from this moment on; gives the one before, which is the caller's."""
+        entry = self._entry(model_id)
+        before, entry.loaded = entry.loaded, model
+        entry.error = None
+        entry.load_time, entry.back_off = time.time(), FIRST_BACK_OFF_SECONDS
+        self._set_state(entry, ModelState.ACTIVE)
+        return before
+
+    async def opened(self, model_id: str, backend: AnyBackend, report: ProgressReporter) -> LoadedModel:
+        """Gives a backend what stands between it and the requests."""
+        return await opened(model_id, backend, report, max_queued_tokens=self._max_queued_tokens)
+
     async def close(self) -> None:
         """Stops every scheduler, then frees every model. A load under way is abandoned."""
         self._closing = True
         loads = [entry.task for entry in self._entries.values() if entry.task is not None]
         for load in loads:
             load.cancel()
-        await asyncio.gather(*loads, *self._stopping, return_exceptions=True)
+        await asyncio.gather(
+            *loads, *self._stopping, self._swaps.close(), self.shadows.close(), return_exceptions=True
+        )
         for entry in self._entries.values():
             if entry.loaded is None:
                 continue
@@ -235,6 +290,9 @@ class Registry:
             await entry.loaded.stop()
             entry.loaded = None
             self._set_state(entry, ModelState.UNLOADED)
+
+    def _is_busy(self) -> bool:
+        return any(model.in_use for model in self.loaded())
 
     def _entry(self, model_id: str) -> _Entry:
         return self._entries.setdefault(model_id, _Entry(model_id))
@@ -260,44 +318,33 @@ class Registry:
             loop.call_soon_threadsafe(self._on_stage, entry, stage, progress, detail, now)
 
         try:
-            backend = await _in_thread(lambda: self._loader(entry.id, report), f"load-{entry.id}")
-            loaded = await self._open(entry.id, backend, report)
+            backend = await in_thread(lambda: self._loader(entry.id, report), f"load-{entry.id}")
+            loaded = await self.opened(entry.id, backend, report)
             self._end_stage(entry, time.monotonic())
         except Exception as error:
+            if entry.loaded is not None:
+                logger.warning(
+                    "a load that a swap overtook failed", exc_info=error, extra={"model": entry.id}
+                )
+                return entry.loaded
             self._fail(entry, error)
-            raise _again(entry.error or ModelFailedError("load failed")) from error
+            raise again(entry.error or ModelFailedError("load failed")) from error
         finally:
             entry.task = None
-        entry.loaded = loaded
-        entry.load_time, entry.back_off = time.time(), FIRST_BACK_OFF_SECONDS
-        self._set_state(entry, ModelState.ACTIVE)
+        if entry.loaded is not None:
+            # A swap was faster, and what it chose is newer than what this load began with.
+            await loaded.stop()
+            return entry.loaded
+        self.place(entry.id, loaded)
         logger.info("model loaded", extra=_stage_fields(entry))
         return loaded
-
-    async def _open(self, model_id: str, backend: AnyBackend, report: ProgressReporter) -> LoadedModel:
-        """Gives a backend what stands between it and the requests."""
-        description = backend.description
-        ref = ModelRef(id=model_id, revision=description.revision, backend=description.backend)
-        if isinstance(backend, NoBackend):
-            return NoModel(backend=backend, ref=ref)
-        if not isinstance(backend, TextBackend):
-            loop = asyncio.get_running_loop()
-            scheduler = Scheduler(backend, loop, max_queued_tokens=self._max_queued_tokens)
-            return LocalModel(backend=backend, scheduler=scheduler, ref=ref)
-        try:
-            await backend.start(report)
-        except BaseException:
-            await backend.close()
-            raise
-        gate = Gate(backend.traits.max_concurrency, max_queued_tokens=self._max_queued_tokens)
-        return DelegatedModel(backend=backend, gate=gate, ref=ref)
 
     def _on_stage(self, entry: _Entry, stage: WarmupStage, progress: float, detail: str, now: float) -> None:
         if entry.current is None or entry.current[0] is not stage:
             self._end_stage(entry, now)
             entry.current = (stage, now)
             entry.stages.setdefault(stage, 0.0)
-            if stage not in (WarmupStage.RESOLVE, WarmupStage.DOWNLOAD):
+            if stage not in (WarmupStage.RESOLVE, WarmupStage.DOWNLOAD) and entry.loaded is None:
                 self._set_state(entry, ModelState.WARMING)
         event = StageEvent(
             model_id=entry.id,
@@ -337,49 +384,9 @@ class Registry:
             listener(entry.id, state)
 
 
-def _again(error: RerankdError) -> RerankdError:
-    """A fresh exception of the same kind: one object raised by many callers grows its traceback."""
-    return type(error)(
-        error.message,
-        metadata=error.metadata,
-        field=error.field,
-        retry_after_seconds=error.retry_after_seconds,
-    )
-
-
 def _stage_fields(entry: _Entry) -> dict[str, object]:
     stages: Sequence[tuple[WarmupStage, float]] = tuple(entry.stages.items())
     return {
         "model": entry.id,
         "stages_ms": {stage.value: round(1000 * seconds, 1) for stage, seconds in stages},
     }
-
-
-async def _in_thread(work: Callable[[], AnyBackend], name: str) -> AnyBackend:
-    """Runs a load in a daemon thread, so that a download that hangs cannot hold up the exit."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[AnyBackend] = loop.create_future()
-
-    def settle(result: AnyBackend | None, error: BaseException | None) -> None:
-        if done.cancelled():
-            if isinstance(result, NoBackend) or result is None:
-                return
-            # A text backend that was never started holds nothing.
-            if not isinstance(result, TextBackend):
-                result.close()
-        elif error is not None:
-            done.set_exception(error)
-        elif result is not None:
-            done.set_result(result)
-
-    def run() -> None:
-        try:
-            outcome: tuple[AnyBackend | None, BaseException | None] = (work(), None)
-        except BaseException as error:
-            outcome = (None, error)
-        # A closed loop means that the process is ending: nobody is left to tell.
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, *outcome)
-
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return await done

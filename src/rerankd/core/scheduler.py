@@ -88,6 +88,7 @@ class Scheduler:
         self._tickets: dict[int, Ticket] = {}
         self._tokens_per_second = 0.0
         self._state = threading.Condition()
+        self._idle = asyncio.Event()
         self._stopping = False
         self._lanes: list[threading.Thread] = []
         for lane in range(backend.description.lanes):
@@ -136,6 +137,19 @@ class Scheduler:
             self._queue.remove(ticket.queue)
         self._admission.leave(ticket.reserved_tokens)
         self._tickets.pop(id(ticket.queue), None)
+        if not self._tickets:
+            self._idle.set()
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a request is open."""
+        return bool(self._tickets)
+
+    async def drained(self) -> None:
+        """Returns when no request is open."""
+        while self._tickets:
+            self._idle.clear()
+            await self._idle.wait()
 
     def status(self) -> QueueStatus:
         """What waits now."""
