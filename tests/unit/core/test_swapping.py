@@ -133,8 +133,8 @@ async def test_requests_in_flight_end_where_they_began(server: Server) -> None:
     server.first.gate.set()
     assert check(await waiting) == "r1"
     await happened(server.first.freed)
-    while server.registry.revisions_in_use(MODEL) != {"r2"}:
-        await asyncio.sleep(0)
+    await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name().startswith("retire")))
+    assert server.registry.revisions_in_use(MODEL) == {"r2"}
 
 
 async def test_a_stream_stays_on_its_model_to_the_end(server: Server) -> None:
