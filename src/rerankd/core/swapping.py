@@ -78,7 +78,8 @@ class Swaps:
         self._places = places
         self._under_way: dict[str, tuple[str, asyncio.Task[LoadedModel]]] = {}
         self._reports: dict[str, SwapReport] = {}
-        self._retiring: dict[asyncio.Task[None], LoadedModel] = {}
+        self._retiring: list[LoadedModel] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
     async def swap(self, model_id: str, target: Target) -> LoadedModel:
@@ -112,12 +113,12 @@ class Swaps:
 
     def retiring(self, model_id: str) -> list[LoadedModel]:
         """Models that were replaced and still answer what began on them."""
-        return [model for model in self._retiring.values() if model.ref.id == model_id]
+        return [model for model in self._retiring if model.ref.id == model_id]
 
     async def close(self) -> None:
         """Abandons swaps under way, and stops replaced models at once."""
         self._closing = True
-        tasks = [*(task for _, task in self._under_way.values()), *self._retiring]
+        tasks = [*(task for _, task in self._under_way.values()), *self._tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -143,7 +144,7 @@ class Swaps:
         if model is not before:
             before = self._places.place(model_id, model)
             if before is not None:
-                self._retire(before)
+                self._start_to_retire(before)
         seconds = time.monotonic() - started
         self._reports[model_id] = SwapReport(
             model_id=model_id,
@@ -217,28 +218,28 @@ class Swaps:
         )
         return known
 
-    def _retire(self, model: LoadedModel) -> None:
-        task = asyncio.create_task(_drained_and_stopped(model), name=f"retire-{model.ref.id}")
-        self._retiring[task] = model
-        task.add_done_callback(self._retired)
+    def _start_to_retire(self, model: LoadedModel) -> None:
+        self._retiring.append(model)
+        task = asyncio.create_task(self._retire(model), name=f"retire-{model.ref.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    def _retired(self, task: asyncio.Task[None]) -> None:
-        model = self._retiring.pop(task)
+    async def _retire(self, model: LoadedModel) -> None:
+        """Frees a model after its last request; at once if this is cancelled."""
         fields = {"model": model.ref.id, "revision": model.ref.revision}
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("replaced model not freed", exc_info=error, extra=fields)
+        try:
+            try:
+                await model.drained()
+            finally:
+                await model.stop()
+        except Exception:
+            logger.exception("replaced model not freed", extra=fields)
         else:
             logger.info("replaced model freed", extra=fields)
+        finally:
+            self._retiring = [other for other in self._retiring if other is not model]
 
 
 async def _commit(target: Target) -> None:
     if target.commit is not None:
         await asyncio.to_thread(target.commit)
-
-
-async def _drained_and_stopped(model: LoadedModel) -> None:
-    """Frees a model after its last request; at once if this is cancelled."""
-    try:
-        await model.drained()
-    finally:
-        await model.stop()
