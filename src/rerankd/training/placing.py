@@ -1,4 +1,4 @@
-"""Files that are whole after a crash: written beside, synced, moved into place."""
+"""Results that other programs read, whole after a crash: with names of their own until they are in place."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import shutil
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
+
+from rerankd.training.durable import sync_directory
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -48,15 +50,6 @@ def copy_directory(source: Path, names: Iterable[str], target: Path) -> None:
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     sync_directory(target.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Makes the names in a directory durable."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _beside(path: Path) -> Path:

@@ -62,6 +62,11 @@ class Bm25Index:
                     _keep(retriever, directory)
         return cls(retriever, corpus.table)
 
+    @classmethod
+    def built(cls, corpus: Corpus) -> Bm25Index:
+        """An index that is kept nowhere: for a folder that is somebody else's."""
+        return cls(_built(corpus), corpus.table)
+
     def search(self, query: str, k: int) -> Hits:
         """The first `k` documents; fewer where fewer have a word of the query."""
         scores = self._all(query)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
+import os
 import re
 import shutil
 from collections.abc import Collection, Iterator
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rerankd.artifacts.directory import DirectoryModel
 from rerankd.core.errors import InternalError, PromotionRefusedError
+from rerankd.training.durable import locked_file
 from rerankd.training.layout import Layout
 from rerankd.training.placing import copy_directory, write_bytes
 
@@ -183,6 +184,8 @@ class RevisionStore:
         """One change of a pointer at a time, whichever process makes it."""
         path = self._layout.model(corpus_id) / ".lock"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        descriptor = locked_file(path)
+        try:
             yield
+        finally:
+            os.close(descriptor)

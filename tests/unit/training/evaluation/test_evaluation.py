@@ -14,7 +14,7 @@ from support.judged import Knowing, planted, write_beir
 from support.onnx_models import build_model
 
 from rerankd.config.training import EvaluationConfig
-from rerankd.core.errors import InvalidRequestError, ModelFailedError
+from rerankd.core.errors import CorpusNotFoundError, InvalidRequestError, ModelFailedError
 from rerankd.training.evaluation import (
     About,
     EvaluationReport,
@@ -192,15 +192,15 @@ def test_a_folder_in_beir_layout(tmp_path: Path) -> None:
     drawn = [query.id for query in evaluate(corpus, "test", [], sample).queries]
     assert len(drawn) == 5
     assert drawn == [query.id for query in evaluate(corpus, "test", [], sample).queries]
-    with pytest.raises(InvalidRequestError, match=r"no qrels/dev\.tsv"):
+    before = sorted(path.name for path in (tmp_path / "small").iterdir())
+    assert before == ["corpus.jsonl", "qrels", "queries.jsonl"]  # and no index beside them
+    with pytest.raises(InvalidRequestError, match="no query with a relevant document in split dev"):
         evaluate(corpus, "dev", [], CONFIG)
-    qrels = tmp_path / "small" / "qrels"
-    (qrels / "dev.tsv").write_text("query-id\tcorpus-id\tscore\nq0\td0-0\t0\n")
-    with pytest.raises(InvalidRequestError, match="no query with a relevant document"):
-        evaluate(corpus, "dev", [], CONFIG)
-    (qrels / "dev.tsv").write_text("q0\td0-0\t1\nq1 d1-1 1\n")
-    with pytest.raises(InvalidRequestError, match="line 2 of qrels/dev"):
-        evaluate(corpus, "dev", [], CONFIG)
+    (tmp_path / "small" / "qrels" / "test.tsv").write_text("q0\td0-0\t1\nq1 d1-1 1\n")
+    with pytest.raises(InvalidRequestError, match=r"test\.tsv:2: must be"):
+        evaluate(BeirFolder(tmp_path / "small"), "test", [], CONFIG)
+    with pytest.raises(CorpusNotFoundError):
+        BeirFolder(tmp_path / "nothing")
 
 
 def test_the_command_judges_model_directories(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
