@@ -100,6 +100,8 @@ FORBIDDEN = {
     "training/feedback": (*OF_TRAINING, "rerankd.training.corpora", "rerankd.training.mining"),
     "training/corpora": (*OF_TRAINING, "rerankd.training.mining"),
     "training/mining": OF_TRAINING,
+    # Also for models that no run has trained.
+    "training/export": (*TRAINING, "rerankd.training.runs"),
     "telemetry": ("grpc", "starlette", *RUNTIMES, *DOORS),
 }
 
@@ -188,6 +190,11 @@ def test_public_surfaces_are_documented(name: str) -> None:
             "rerankd.cli",
             ("grpc", "numpy", "onnxruntime", "onnx", "tokenizers", "huggingface_hub", "pydantic"),
         ),
+        (
+            "rerankd.training.runs",
+            ("torch", "transformers", "sentence_transformers", "mlflow", "datasets", "onnxruntime"),
+        ),
+        ("rerankd.training.export", ("torch", "transformers", "onnx", "onnxruntime", "scipy")),
         ("rerankd.training.mining", ("bm25s", "pyarrow", "torch", "sentence_transformers", "Stemmer")),
         ("rerankd.artifacts.store", ("huggingface_hub", "onnx", "onnxruntime")),
         ("rerankd.app", ("huggingface_hub", "onnxruntime")),
