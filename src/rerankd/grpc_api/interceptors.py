@@ -1,4 +1,4 @@
-"""What surrounds every call, from the outside in: request id, log line, errors, draining, replies."""
+"""What surrounds every call, from the outside in: id, log line, errors, access, draining, replies."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
+from rerankd.access import access
 from rerankd.core.errors import InvalidRequestError, RerankdError, draining
 from rerankd.grpc_api.errors import status_code, status_from, unexpected
 from rerankd.telemetry import calls
@@ -23,6 +24,7 @@ from rerankd.telemetry.logs import log_call
 logger = logging.getLogger(__name__)
 
 REQUEST_ID_KEY = "x-request-id"
+AUTHORIZATION_KEY = "authorization"
 
 # The types of a handler's messages are not known here: an interceptor sees every method.
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -140,6 +142,28 @@ class Errors(CallInterceptor):
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
         return super()._wrap(method, _with_tolerant_parser(handler))
+
+
+class Access(CallInterceptor):
+    """Lets in who may call, before anything of the call is looked at."""
+
+    name = "access"
+
+    def __init__(self, access: access.Access) -> None:
+        super().__init__()
+        self._access = access
+
+    @asynccontextmanager
+    async def around(self, method: str, context: Context) -> AsyncIterator[None]:
+        """Remembers who calls; fails with UNAUTHENTICATED or FORBIDDEN for those who may not."""
+        authorization = dict(context.invocation_metadata() or ()).get(AUTHORIZATION_KEY)
+        self._access.enter(
+            method,
+            authorization if isinstance(authorization, str) else None,
+            # Only the server's own probe comes by a socket of the system.
+            private=context.peer().startswith("unix"),
+        )
+        yield
 
 
 class Draining(CallInterceptor):
@@ -264,9 +288,9 @@ class Replies(CallInterceptor):
         return _handler_like(handler, write_each if inspect.isasyncgenfunction(inner) else write)
 
 
-def chain(draining: Draining) -> tuple[CallInterceptor, ...]:
+def chain(draining: Draining, decide: access.Access) -> tuple[CallInterceptor, ...]:
     """All interceptors, outermost first."""
-    return (RequestIds(), Logging(), Errors(), draining, Replies())
+    return (RequestIds(), Logging(), Errors(), Access(decide), draining, Replies())
 
 
 class _Malformed:
