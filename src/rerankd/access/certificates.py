@@ -70,9 +70,7 @@ class Certificates:
         try:
             material = _read(self.files)
         except CertificateError as error:
-            logger.error(
-                "certificate not reloaded; the old one stays in force", extra={"problem": str(error)}
-            )
+            logger.error("certificate not reloaded; the old one stays good", extra={"problem": str(error)})
             return False
         if material == self.current:
             return False

@@ -312,7 +312,7 @@ def _with_tolerant_parser(handler: Handler) -> Handler:
         return await inner(_parsed(request), context)
 
     async def streaming(requests: AsyncIterator[Any], context: Context) -> Any:
-        return await inner((_parsed(request) async for request in requests), context)
+        return await inner(_each_parsed(requests), context)
 
     return _handler_like(handler, streaming if handler.request_streaming else unary, tolerant)
 
@@ -321,6 +321,12 @@ def _parsed(message: Any) -> Any:
     if isinstance(message, _Malformed):
         raise InvalidRequestError("the message cannot be parsed; was it made with this service's schema?")
     return message
+
+
+async def _each_parsed(messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """Touches the messages only when the first is asked for: a call that is refused never does."""
+    async for message in messages:
+        yield _parsed(message)
 
 
 async def _abort(context: Context, error: RerankdError) -> NoReturn:
