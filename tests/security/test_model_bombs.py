@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -85,7 +86,7 @@ def tiles_again_and_again(model: onnx.ModelProto) -> None:
     value = stored(model, "one", [1])
     repeats = stored(model, "repeats", [1 << 10])
     names = [value, *(f"tile{n}" for n in range(6))]
-    first(model, *(node("Tile", [a, repeats], b) for a, b in zip(names, names[1:], strict=False)))
+    first(model, *(node("Tile", [a, repeats], b) for a, b in itertools.pairwise(names)))
 
 
 def broadcasts(model: onnx.ModelProto) -> None:
