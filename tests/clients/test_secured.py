@@ -96,17 +96,7 @@ def test_the_command_line_too(secured: ServerProcess, ours: tuple[Authority, Pai
     for verb in (("status",), ("reranking", "show"), ("rerank", "alpha", "-")):
         for token, code in ((KEY, 0), ("wrong", 1)):
             done = subprocess.run(
-                [
-                    sys.executable,
-                    "-m",
-                    "rerankd",
-                    *verb,
-                    "--server",
-                    target,
-                    *tls,
-                    "--tls-key",
-                    str(pair.key),
-                ],
+                [sys.executable, "-m", "rerankd", *verb, *connection],
                 env=os.environ | {"RERANKD_TOKEN": token},
                 input="alpha one\ntwo\n",
                 capture_output=True,
