@@ -17,7 +17,7 @@ from rerankd.core.engine import Engine, Request
 from rerankd.core.errors import RerankdError
 from rerankd.core.registry import ModelReport
 from rerankd.core.warmup import Warmup, WarmupRequest, read_samples
-from rerankd.doors import gatekeeping_of, grpc_settings, http_server
+from rerankd.doors import gatekeeping_of, grpc_settings, http_server, prepare_process
 from rerankd.grpc_api.configuration import ConfigService
 from rerankd.grpc_api.health import SERVICE, HealthService
 from rerankd.grpc_api.probe import GrpcProbe
@@ -342,6 +342,7 @@ def run(config: Config, reread: Callable[[], Config] | None = None) -> int:
     `reread` reads the configuration again, for SIGHUP.
     """
     logs.configure(config.log.level, config.log.format)
+    prepare_process()
     try:
         asyncio.run(_serve(config, reread))
     except StartupError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import resource
 from typing import TYPE_CHECKING
 
 from rerankd.access.certificates import CertificateError, Certificates
@@ -14,6 +16,14 @@ from rerankd.grpc_api.server import GrpcSettings, bracketed
 if TYPE_CHECKING:
     from rerankd.http_api.door import Door
     from rerankd.http_api.server import HttpServer
+
+
+def prepare_process() -> None:
+    """What a process does for itself before it opens doors."""
+    # A connection is a file, and the soft limit is often 1,024; the hard one is the operator's word.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def gatekeeping_of(config: Config) -> Gatekeeping:

@@ -58,7 +58,12 @@ def document(limits: Limits, extra_paths: Mapping[str, Json] | None = None) -> J
         },
         "servers": [{"url": "/"}],
         "paths": {**_rerank_paths(), **_pages(), **(extra_paths or {})},
-        "components": {"schemas": {**request_schemas(limits), **answer_schemas(), **message_schemas(limits)}},
+        "components": {
+            "schemas": {**request_schemas(limits), **answer_schemas(), **message_schemas(limits)},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+        # A server without keys takes any call, with a key or without one.
+        "security": [{}, {"key": []}],
     }
 
 
