@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import stat
 from collections.abc import Iterator
 from ipaddress import ip_address
+from pathlib import Path
 
 from rerankd.access.access import Access
 from rerankd.access.certificates import CertificateFiles, Certificates
@@ -57,6 +59,8 @@ class Gatekeeping:
 
     def warnings(self) -> Iterator[str]:
         """What an operator should know who opens this server to others than this machine."""
+        if self._keyring is not None and may_be_written_by_anybody(self._keyring.path):
+            yield f"{self._keyring.path} can be written by anybody on this machine, who so makes keys"
         if is_loopback(self._config.host):
             return
         mutual = self.certificates is not None and self.certificates.files.asks_clients
@@ -89,6 +93,11 @@ class Gatekeeping:
     async def _reload_certificates(self) -> None:
         assert self.certificates is not None  # noqa: S101 - watched only then
         await asyncio.to_thread(self.certificates.reload)
+
+
+def may_be_written_by_anybody(path: Path) -> bool:
+    """Whether the rights of a file let other users than its owner's group change it."""
+    return bool(path.stat().st_mode & stat.S_IWOTH)
 
 
 def is_loopback(host: str) -> bool:

@@ -69,19 +69,23 @@ class Quota:
 
     def check(self, tokens: int) -> None:
         """Raises what `enter` would."""
-        if (seconds := self._wait_for_rate(tokens)) > 0:
-            raise KeyQuotaError(
-                f"the key {self.name} has used its {self._per_minute} tokens per minute; "
-                f"retry after {math.ceil(seconds)} s",
-                metadata=self._metadata("tokens_per_minute", self._per_minute),
-                retry_after_seconds=seconds,
-            )
+        self.check_rate(tokens)
         if not self._has_room(tokens):
             raise KeyQuotaError(
                 f"{self._reserved} of at most {self._concurrent} tokens of the key {self.name} are being "
                 "scored; send fewer calls at a time",
                 metadata=self._metadata("concurrent_tokens", self._concurrent),
                 retry_after_seconds=_SOON_SECONDS,
+            )
+
+    def check_rate(self, tokens: int) -> None:
+        """Raises KeyQuotaError where the minute has too few tokens left."""
+        if (seconds := self._wait_for_rate(tokens)) > 0:
+            raise KeyQuotaError(
+                f"the key {self.name} has used its {self._per_minute} tokens per minute; "
+                f"retry after {math.ceil(seconds)} s",
+                metadata=self._metadata("tokens_per_minute", self._per_minute),
+                retry_after_seconds=seconds,
             )
 
     async def enter_in_turn(self, tokens: int) -> None:
@@ -153,9 +157,9 @@ class StreamMeter:
         self._taken: dict[int, int] = {}
 
     def check_start(self) -> None:
-        """Raises KeyQuotaError where the key has nothing left at all: better now than in the middle."""
+        """Raises KeyQuotaError where the minute has nothing left at all: better now than in the middle."""
         if self._quota is not None:
-            self._quota.check(1)
+            self._quota.check_rate(1)
 
     async def enter(self, sizes: dict[int, int]) -> None:
         """Takes the tokens of documents, by their indexes; waits until the key has so many."""

@@ -114,6 +114,17 @@ async def test_streams_wait_for_their_turn() -> None:
     assert quota.reserved_tokens == 0
 
 
+async def test_a_stream_begins_while_others_of_its_key_are_under_way() -> None:
+    engine = fake_engine(FakeBackend(), fake_config())
+    quota = Quota("k", concurrent_tokens=50)
+    quota.enter(50)
+    ranking = asyncio.create_task(stream(engine, Caller(client="k", quota=quota), 10))
+    await asyncio.sleep(0)
+    quota.leave(50, 50)
+    assert await ranking == 10
+    await engine.registry.close()
+
+
 async def test_streams_get_what_the_minute_brings() -> None:
     quota = Quota("k", tokens_per_minute=60_000)
     await quota.enter_in_turn(60_000)
