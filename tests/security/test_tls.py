@@ -8,6 +8,7 @@ import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +255,19 @@ def test_files_that_cannot_be_used_end_the_start(
             Application(fake_config(tls=tls))
         with pytest.raises(CertificateError):
             Certificates(CertificateFiles(**tls))
+
+
+@pytest.mark.parametrize(("days", "level"), [(2, "WARNING"), (90, "INFO")])
+def test_the_end_of_a_certificate_is_told(
+    tmp_path: Path, days: int, level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    pair = Authority(tmp_path, "own", days=days).pair
+    Certificates(CertificateFiles(certificate=pair.certificate, key=pair.key)).tell_expiry()
+    (line,) = [vars(record) for record in caplog.records]
+    assert line["levelname"] == level
+    left = datetime.fromisoformat(line["not_after"]) - datetime.now(UTC)
+    assert days - 1 <= left.days <= days
 
 
 def test_half_of_a_pair_is_no_configuration() -> None:

@@ -25,12 +25,13 @@ class Pair:
 class Authority:
     """Signs certificates for this machine."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, *, days: int = 2) -> None:
         self.folder = folder
         self.name = name
         self.pair = Pair(certificate=folder / f"{name}.pem", key=folder / f"{name}.key")
         _openssl(
-            f"req -x509 {_KEY} -days 2 -subj /CN={name} -keyout {self.pair.key} -out {self.pair.certificate}"
+            f"req -x509 {_KEY} -days {days} -subj /CN={name} "
+            f"-keyout {self.pair.key} -out {self.pair.certificate}"
         )
 
     @property

@@ -5,11 +5,16 @@ from __future__ import annotations
 import logging
 import ssl
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from rerankd.access.expiry import not_after
 from rerankd.access.watching import signature_of
 
 logger = logging.getLogger(__name__)
+
+_SOON = timedelta(days=14)
+"""Certificates that renew themselves are renewed earlier: somebody has to look."""
 
 _ATTEMPTS = 3
 """A certificate and its key are two files: whoever replaces them does so one after the other."""
@@ -76,7 +81,18 @@ class Certificates:
             return False
         self.current = material
         logger.info("certificate reloaded", extra={"certificate": str(self.files.certificate)})
+        self.tell_expiry()
         return True
+
+    def tell_expiry(self) -> None:
+        """Writes when the certificate ends into the log; a warning where that is soon. May block."""
+        end = not_after(self.files.certificate, self.files.key)
+        if end is None:
+            logger.warning("the certificate has expired, or its end cannot be told")
+            return
+        soon = end - datetime.now(UTC) < _SOON
+        level = logging.WARNING if soon else logging.INFO
+        logger.log(level, "certificate in force", extra={"not_after": end.isoformat()})
 
     def context(self) -> ssl.SSLContext:
         """A context for a listener: each handshake uses what is in force when it begins."""

@@ -47,6 +47,8 @@ class Gatekeeping:
         """Begins to watch the files, and says what stands open."""
         for warning in self.warnings():
             logger.warning(warning)
+        if self.certificates is not None:
+            self.certificates.tell_expiry()
         self._watch.start()
 
     def reload_soon(self) -> None:
