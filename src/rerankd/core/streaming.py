@@ -223,13 +223,15 @@ class StreamSession:
         self._remember(chunk)
         scored = self._to_score(chunk)
         await self._room(run, scored)
+        if scored and run.failure is None:
+            # Before the documents count as fed: a deadline that passes here still finds them.
+            await self._meter.enter(self._sizes(chunk.part(0, scored)))
         self._fed += len(chunk)
         if run.failure is not None:
             self._leave_unscored(self._unscored(chunk))
             return
         self._leave_unscored(self._unscored(chunk.part(scored)))
         if scored:
-            await self._meter.enter(self._sizes(chunk.part(0, scored)))
             await run.add(chunk.indexes[:scored], chunk.documents[:scored])
         run.usage.documents = self._received
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from rerankd.core.engine import Engine, Request
 from rerankd.core.errors import ForbiddenError, RerankdError
 from rerankd.core.quota import KeyQuotaError, Quota, StreamMeter, reserved
 from rerankd.core.stream_events import Chunk, StreamRequest
-from rerankd.core.types import Caller, Document, FailureMode, Options
+from rerankd.core.types import Caller, DeadlineMode, Document, FailureMode, Options
 
 
 class Clock:
@@ -125,6 +126,17 @@ async def test_a_stream_begins_while_others_of_its_key_are_under_way() -> None:
     await engine.registry.close()
 
 
+async def test_a_deadline_finds_what_waits_for_the_quota() -> None:
+    engine = fake_engine(FakeBackend(), fake_config())
+    quota = Quota("k", tokens_per_minute=100, clock=Clock())
+    caller = Caller(client="k", quota=quota, deadline=time.monotonic() + 1.0)
+    # The first slice takes what the minute has, and the next one would wait for ever.
+    ranked = await stream(engine, caller, 128, on_deadline=DeadlineMode.PARTIAL)
+    assert ranked == 128
+    assert quota.reserved_tokens == 0
+    await engine.registry.close()
+
+
 async def test_streams_get_what_the_minute_brings() -> None:
     quota = Quota("k", tokens_per_minute=60_000)
     await quota.enter_in_turn(60_000)
@@ -170,13 +182,17 @@ async def test_a_used_up_key_is_refused_whatever_stands_in(on_failure: FailureMo
     await engine.registry.close()
 
 
-async def stream(engine: Engine, caller: Caller, count: int) -> int:
+async def stream(engine: Engine, caller: Caller, count: int, **options: object) -> int:
     async def chunks() -> object:
         for begin in range(0, count, 64):
             part = range(begin, min(count, begin + 64))
             yield Chunk(indexes=part, documents=[Document(text=f"red {n}") for n in part])
 
-    events = engine.rerank_stream(StreamRequest(query="red"), chunks(), caller)  # type: ignore[arg-type]
+    events = engine.rerank_stream(
+        StreamRequest(query="red", options=Options(**options)),  # type: ignore[arg-type]
+        chunks(),  # type: ignore[arg-type]
+        caller,
+    )
     last = [event async for event in events][-1]
     return len(last.results)  # type: ignore[union-attr]
 
