@@ -82,6 +82,17 @@ FORBIDDEN = {
         "rerankd.messages",
         *DOORS,
     ),
+    # Doors and the composition share it, as above; what a key is good for is the engine's to count.
+    "access": (
+        *TRANSPORTS,
+        *RUNTIMES,
+        "rerankd.v1",
+        "rerankd.artifacts",
+        "rerankd.messages",
+        "rerankd.reconfiguration",
+        "rerankd.core.engine",
+        *DOORS,
+    ),
     "grpc_api": ("starlette", "uvicorn", *RUNTIMES, "rerankd.http_api", "rerankd.cli", "rerankd.app"),
     "http_api": ("grpc", *RUNTIMES, "rerankd.grpc_api", "rerankd.cli", "rerankd.app"),
     "client": (

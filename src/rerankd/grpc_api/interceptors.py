@@ -1,4 +1,4 @@
-"""What surrounds every call, from the outside in: request id, log line, errors, draining, replies."""
+"""What surrounds every call, from the outside in: id, log line, errors, access, draining, replies."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
+from rerankd.access import access
 from rerankd.core.errors import InvalidRequestError, RerankdError, draining
 from rerankd.grpc_api.errors import status_code, status_from, unexpected
 from rerankd.telemetry import calls
@@ -23,6 +24,7 @@ from rerankd.telemetry.logs import log_call
 logger = logging.getLogger(__name__)
 
 REQUEST_ID_KEY = "x-request-id"
+AUTHORIZATION_KEY = "authorization"
 
 # The types of a handler's messages are not known here: an interceptor sees every method.
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -140,6 +142,28 @@ class Errors(CallInterceptor):
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
         return super()._wrap(method, _with_tolerant_parser(handler))
+
+
+class Access(CallInterceptor):
+    """Lets in who may call, before anything of the call is looked at."""
+
+    name = "access"
+
+    def __init__(self, access: access.Access) -> None:
+        super().__init__()
+        self._access = access
+
+    @asynccontextmanager
+    async def around(self, method: str, context: Context) -> AsyncIterator[None]:
+        """Remembers who calls; fails with UNAUTHENTICATED or FORBIDDEN for those who may not."""
+        authorization = dict(context.invocation_metadata() or ()).get(AUTHORIZATION_KEY)
+        self._access.enter(
+            method,
+            authorization if isinstance(authorization, str) else None,
+            # Only the server's own probe comes by a socket of the system.
+            private=context.peer().startswith("unix"),
+        )
+        yield
 
 
 class Draining(CallInterceptor):
@@ -264,9 +288,9 @@ class Replies(CallInterceptor):
         return _handler_like(handler, write_each if inspect.isasyncgenfunction(inner) else write)
 
 
-def chain(draining: Draining) -> tuple[CallInterceptor, ...]:
+def chain(draining: Draining, decide: access.Access) -> tuple[CallInterceptor, ...]:
     """All interceptors, outermost first."""
-    return (RequestIds(), Logging(), Errors(), draining, Replies())
+    return (RequestIds(), Logging(), Errors(), Access(decide), draining, Replies())
 
 
 class _Malformed:
@@ -288,7 +312,7 @@ def _with_tolerant_parser(handler: Handler) -> Handler:
         return await inner(_parsed(request), context)
 
     async def streaming(requests: AsyncIterator[Any], context: Context) -> Any:
-        return await inner((_parsed(request) async for request in requests), context)
+        return await inner(_each_parsed(requests), context)
 
     return _handler_like(handler, streaming if handler.request_streaming else unary, tolerant)
 
@@ -297,6 +321,12 @@ def _parsed(message: Any) -> Any:
     if isinstance(message, _Malformed):
         raise InvalidRequestError("the message cannot be parsed; was it made with this service's schema?")
     return message
+
+
+async def _each_parsed(messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """Touches the messages only when the first is asked for: a call that is refused never does."""
+    async for message in messages:
+        yield _parsed(message)
 
 
 async def _abort(context: Context, error: RerankdError) -> NoReturn:

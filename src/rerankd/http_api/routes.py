@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from rerankd.access.access import Access
 from rerankd.core.engine import Engine
 from rerankd.http_api import probes
 from rerankd.http_api.dialects.choice import UNDECIDED
@@ -54,6 +55,9 @@ def application(
     offered: Sequence[str] = (),
     extra_routes: Sequence[BaseRoute] = (),
     extra_paths: Mapping[str, Json] | None = None,
+    access: Access | None = None,
+    body_timeout_seconds: float = 30.0,
+    stream_idle_seconds: float = 0.0,
 ) -> Door:
     """The ASGI application.
 
@@ -65,6 +69,9 @@ def application(
         offered: Names of the models that the operator configured; lists of models show them always.
         extra_routes: Routes of other rooms.
         extra_paths: What the OpenAPI document says of them: path to path item.
+        access: Decides who may call; None = everybody, except for changes.
+        body_timeout_seconds: Longest time for a whole body.
+        stream_idle_seconds: Longest pause of a caller within a stream; 0 = as long as they like.
     """
     under_way = CallsUnderWay()
     listing = Listing(engine, offered)
@@ -74,6 +81,8 @@ def application(
         names=listing.names,
         accept_any_model=accept_any_model,
         max_body_bytes=engine.limits.max_receive_bytes,
+        body_timeout_seconds=body_timeout_seconds,
+        stream_idle_seconds=stream_idle_seconds,
     )
 
     described = document(engine.limits, extra_paths)
@@ -94,7 +103,7 @@ def application(
         *extra_routes,
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
-    return Door(app, under_way)
+    return Door(app, under_way, access, RERANK_PATHS)
 
 
 _UNROUTED = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import grpc
 import pytest
 
+from rerankd.access.access import Access
 from rerankd.core.errors import OverloadedError, RerankdError
 from rerankd.grpc_api.errors import MAX_DETAILS_BYTES, status_from
 from rerankd.grpc_api.interceptors import Draining, chain
@@ -10,8 +11,8 @@ from rerankd.grpc_api.server import GrpcSettings, bracketed, channel_options
 
 
 def test_the_interceptors_stand_in_the_order_that_was_agreed() -> None:
-    names = [interceptor.name for interceptor in chain(Draining())]
-    assert names == ["request-id", "logging", "errors", "draining", "replies"]
+    names = [interceptor.name for interceptor in chain(Draining(), Access())]
+    assert names == ["request-id", "logging", "errors", "access", "draining", "replies"]
 
 
 @pytest.mark.parametrize("size", [1, 400, 4000, 100_000])
