@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rerankd.training.export import ModelFacts, export
-from rerankd.training.export.parity import DevQuery
 from scipy.optimize import minimize
 
+from rerankd.training.export import ModelFacts, export
+from rerankd.training.export.parity import DevQuery
 from rerankd.training.mining.groups import read_groups
 from rerankd.training.modeling import SegmentGatedModel, load_base
 from rerankd.training.types import TrainingGroup
