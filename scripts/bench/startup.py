@@ -21,7 +21,7 @@ import record
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from server_process import free_port, start, stop
 
-BUNDLED = Path(__file__).parents[2] / "src/rerankd/artifacts/bundled/bootstrap-en"
+BUNDLED = Path(__file__).parents[2] / "src/rerankd/artifacts/bundled/mini-en"
 
 FLOOR = f"""
 import grpc, onnxruntime, tokenizers

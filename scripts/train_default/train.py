@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset
-from rerankd.training.mining.groups import read_groups
 from sentence_transformers import CrossEncoder
 from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
 from sentence_transformers.cross_encoder.losses import ListNetLoss
 from torch.utils.data import BatchSampler
+from transformers import TrainerCallback
 
+from rerankd.training.mining.groups import read_groups
 from rerankd.training.modeling import SegmentGatedModel
 from rerankd.training.modeling.matching import TermMatching
 from rerankd.training.types import TrainingGroup
@@ -62,6 +63,17 @@ class LengthBuckets(BatchSampler):
 
     def set_epoch(self, epoch: int) -> None:
         """The trainer tells; one order serves for all."""
+
+
+class StopAt(TrainerCallback):
+    """Ends a run before its schedule does."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step >= self._step:
+            control.should_save = control.should_training_stop = True
 
 
 def rows(groups: Sequence[TrainingGroup]) -> Iterator[dict[str, Any]]:
@@ -116,7 +128,8 @@ def main() -> None:
     parser.add_argument("--trunk", type=Path, required=True)
     parser.add_argument("--groups", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=1150)
+    parser.add_argument("--steps", type=int, default=1000, help="steps of the schedule")
+    parser.add_argument("--stop-at", type=int, default=0, help="step at which it ends early; 0 = never")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
     options = parser.parse_args()
     model = prepared(options.trunk)
@@ -135,7 +148,7 @@ def main() -> None:
         use_cpu=on_cpu,
         batch_sampler=LengthBuckets,
         logging_steps=20,
-        save_steps=100,
+        save_steps=50,
         seed=SEED,
         report_to="none",
     )
@@ -144,6 +157,7 @@ def main() -> None:
         args=arguments,
         train_dataset=Dataset.from_list(list(rows(balanced(list(read_groups(options.groups)))))),
         loss=ListNetLoss(model, mini_batch_size=32),
+        callbacks=[StopAt(options.stop_at)] if options.stop_at else [],
     )
     trainer.train(resume_from_checkpoint=options.resume or None)
     model.save_pretrained(str(options.out / "final"))

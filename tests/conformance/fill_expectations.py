@@ -3,7 +3,8 @@
 Scores come from tests/golden/reference.py, which shares no code with the server: one pair at a time,
 unoptimized. Write a vector without `expect`, run this, and read what it wrote. Vectors for errors, batches
 and raw streams are written whole. A vector whose documents are not scored as their plain text says what is
-scored in `scored_texts`, one entry for each document (null: not scored).
+scored in `scored_texts`, one entry for each document (null: not scored). After a change of the bundled model
+`--anew` writes its expectations anew; read the difference.
 """  # noqa: E501 - a command cannot be broken
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ sys.path.insert(0, str(FOLDER.parent / "golden"))
 
 from reference import Reference  # noqa: E402 - found by the line above
 
+MODEL = "rerankd/mini-en"
 REQUESTS = ("rerank", "rerank_all", "rerank_stream")
 SHOWN = 20
 """Of long rankings, the first results are written down."""
@@ -96,7 +98,7 @@ def expectation(
     expect: dict[str, Any] = {"results": [rounded(row) for row in rows[:SHOWN]], "outcome": "RERANKED"}
     if len(rows) > SHOWN:
         expect["count"] = len(rows)
-    return expect | {"model": "rerankd/bootstrap-en", "usage": usage}
+    return expect | {"model": MODEL, "usage": usage}
 
 
 def in_the_given_order(vector: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,12 +130,14 @@ def rounded(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     reference = Reference()
+    anew = "--anew" in sys.argv[1:]
     for path in sorted((FOLDER / "vectors").glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
         for vector in content["vectors"]:
             for kind in REQUESTS:
-                if kind in vector and "expect" not in vector:
-                    vector["expect"] = expectation(reference, vector, vector[kind])
+                stale = anew and vector.get("expect", {}).get("model") == MODEL
+                if kind in vector and ("expect" not in vector or stale):
+                    vector["expect"] = vector.get("expect", {}) | expectation(reference, vector, vector[kind])
                     print(f"{path.name}: {vector['name']}")
         path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 import rerankd
 
-BUNDLED = Path(rerankd.__file__).parent / "artifacts" / "bundled" / "bootstrap-en"
+BUNDLED = Path(rerankd.__file__).parent / "artifacts" / "bundled" / "mini-en"
 MAX_TOKENS = 512
 
 

@@ -68,7 +68,7 @@ def reference() -> Reference:
 @pytest.fixture(scope="module")
 def backend() -> Iterator[OnnxBackend]:
     files = ModelFiles(
-        id="rerankd/bootstrap-en",
+        id="rerankd/mini-en",
         revision="bundled",
         graph=BUNDLED / "model.onnx",
         tokenizer=BUNDLED / "tokenizer.json",

@@ -380,4 +380,4 @@ def test_the_listing_tells_what_is_here(hub: FakeHub, cache: Path, tmp_path: Pat
     assert row.size_bytes == sum(len(files[path]) for path in needed)
     assert (rows["acme/other"].kind, rows["acme/other"].names) == ("alias", ("mine",))
     assert not rows["acme/other"].available
-    assert rows["rerankd/bootstrap-en"].available
+    assert rows["rerankd/mini-en"].available

@@ -12,7 +12,7 @@ class ModelFiles:
     """A cross-encoder on disk, complete: graph, external data where the graph has some, tokenizer."""
 
     id: str
-    """Canonical id: `rerankd/bootstrap-en`, a Hub repository id, or a configured name."""
+    """Canonical id: `rerankd/mini-en`, a Hub repository id, or a configured name."""
     revision: str
     """Commit of the Hub repository, or a digest of the files where there is no repository."""
     graph: Path

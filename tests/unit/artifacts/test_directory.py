@@ -132,7 +132,7 @@ def test_the_bundled_model_is_whole(tmp_path: Path) -> None:
     here = store(tmp_path, offline=True, precision="fp16")
     stages: list[tuple[WarmupStage, float]] = []
     got = here.fetch(here.canonical(""), lambda stage, fraction, _: stages.append((stage, fraction)))
-    assert (got.id, got.precision, got.license) == ("rerankd/bootstrap-en", "int8", "Apache-2.0")
+    assert (got.id, got.precision, got.license) == ("rerankd/mini-en", "int8", "Apache-2.0")
     assert got.config["num_labels"] == 1
     assert json.loads(got.tokenizer.read_bytes())["model"]["type"] == "WordPiece"
     assert stages == [(WarmupStage.RESOLVE, 0.0), (WarmupStage.RESOLVE, 1.0)]
@@ -142,7 +142,7 @@ def test_the_bundled_model_is_whole(tmp_path: Path) -> None:
 def test_the_bundled_model_has_a_card() -> None:
     directory = load_presets()[0].directory
     card = (directory / "MODEL_CARD.md").read_text(encoding="utf-8")
-    for fact in ("rerankd/bootstrap-en", "Apache-2.0", "all-MiniLM-L6-v2", "nDCG@10", ".654", ".636", ".691"):
+    for fact in ("rerankd/mini-en", "Apache-2.0", "all-MiniLM-L6-v2", "nDCG@10", ".654", ".636", ".691"):
         assert fact in card
     listed = (directory / "SHA256SUMS").read_text().split()
     assert {"model.onnx", "tokenizer.json", "config.json"} <= set(listed)

@@ -22,8 +22,8 @@ def store(**settings: Any) -> ArtifactStore:
 @pytest.mark.parametrize(
     ("name", "model_id"),
     [
-        ("", "rerankd/bootstrap-en"),
-        ("default", "rerankd/bootstrap-en"),
+        ("", "rerankd/mini-en"),
+        ("default", "rerankd/mini-en"),
         ("fast", "cross-encoder/ms-marco-MiniLM-L6-v2"),
         ("cross-encoder/ms-marco-MiniLM-L-6-v2", "cross-encoder/ms-marco-MiniLM-L6-v2"),
         ("cross-encoder/ms-marco-MiniLM-L6-v2", "cross-encoder/ms-marco-MiniLM-L6-v2"),
@@ -46,7 +46,7 @@ def test_the_configured_default_stands_for_the_empty_name() -> None:
     here = store(default_model="acme/own")
     assert here.canonical("") == "acme/own"
     assert here.canonical("acme/own") == "acme/own", "what runs by default may be asked for by its id"
-    assert store(default_model="").canonical("") == "rerankd/bootstrap-en"
+    assert store(default_model="").canonical("") == "rerankd/mini-en"
 
 
 def test_requests_load_only_what_is_allowed() -> None:

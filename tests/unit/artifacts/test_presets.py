@@ -15,7 +15,7 @@ PRESETS = load_presets()
 
 def test_the_five_presets_are_there() -> None:
     assert {p.preset: p.id for p in PRESETS if p.preset} == {
-        "default": "rerankd/bootstrap-en",
+        "default": "rerankd/mini-en",
         "fast": "cross-encoder/ms-marco-MiniLM-L6-v2",
         "balanced": "BAAI/bge-reranker-base",
         "quality": "BAAI/bge-reranker-large",

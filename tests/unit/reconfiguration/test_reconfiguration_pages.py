@@ -103,7 +103,7 @@ def test_the_examples_are_taken() -> None:
     assert changes_of_message(request.config, request.update_mask.paths) == {"mode": "cloud"}
 
     (shown,) = re.findall(r"```json\n(.+?)```", RUNTIME, re.DOTALL)
-    now = Current(section=RerankingConfig(), default_model="rerankd/bootstrap-en", generation=0)
+    now = Current(section=RerankingConfig(), default_model="rerankd/mini-en", generation=0)
     assert json.loads(shown) == object_from(now)
 
 
