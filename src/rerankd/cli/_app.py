@@ -10,7 +10,8 @@ from rerankd import __version__
 from rerankd.cli._batch import batch
 from rerankd.cli._config import config
 from rerankd.cli._failure import Failure, describe
-for command in (serve, rerank, batch, status, health, warmup, models, config, reranking, keys):
+from rerankd.cli._health import health
+from rerankd.cli._keys import keys
 from rerankd.cli._models import models
 from rerankd.cli._rerank import rerank
 from rerankd.cli._reranking import reranking
