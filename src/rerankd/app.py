@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from rerankd import service_manager
 from rerankd.assembly import StartupError, build_engine
 from rerankd.config import Config, ConfigError
 from rerankd.core.engine import Engine, Request
@@ -180,6 +181,7 @@ class Application:
         if self._state == "draining":
             return
         self._state = "draining"
+        service_manager.tell(service_manager.STOPPING)
         server = self.config.server
         # What is opened last here is closed first; one that fails does not keep the others open.
         async with contextlib.AsyncExitStack() as closing:
@@ -294,6 +296,7 @@ class Application:
             return
         self._state = "ready"
         self._health.set(SERVICE, serving=True)
+        service_manager.tell(service_manager.READY)
         logger.info(
             "serving",
             extra={

@@ -20,6 +20,7 @@ def test_reference_pages_are_fresh() -> None:
 
 
 PAGES = ["README.md", "ARCHITECTURE.md", *(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+PAGES += [str(page.relative_to(ROOT)) for page in (ROOT / "deploy").rglob("*.md")]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -93,6 +93,17 @@ FORBIDDEN = {
         "rerankd.core.engine",
         *DOORS,
     ),
+    # A door and the composition of its server in one: Serve listens, our handlers answer.
+    "ray_serve": (*RUNTIMES, "click", "rich", "rerankd.cli", "rerankd.app", "rerankd.client"),
+    # Ray's way in: it knows the engine and how it is composed, and no other door.
+    "batch": (
+        *TRANSPORTS,
+        *RUNTIMES,
+        "rerankd.v1",
+        "rerankd.client",
+        "rerankd.messages",
+        *DOORS,
+    ),
     "grpc_api": ("starlette", "uvicorn", *RUNTIMES, "rerankd.http_api", "rerankd.cli", "rerankd.app"),
     "http_api": ("grpc", *RUNTIMES, "rerankd.grpc_api", "rerankd.cli", "rerankd.app"),
     "client": (

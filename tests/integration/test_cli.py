@@ -245,3 +245,19 @@ def test_a_closed_pipe_ends_the_command_quietly(server: ServerProcess) -> None:
     run = subprocess.run(command, shell=True, input=lines, capture_output=True, text=True, check=False)
     assert run.stdout.count("\n") == 1
     assert run.stderr == ""
+
+
+def test_health_is_asked_as_a_probe_does(server: ServerProcess) -> None:
+    def asked(*arguments: str) -> tuple[int, str]:
+        done = rerankd("health", "--server", server.target, *arguments)
+        return done.returncode, done.stdout + done.stderr
+
+    assert asked() == asked("--service", "") == (0, "SERVING\n")
+    assert asked("--service", "rerankd.model/rerankd/bootstrap-en") == (0, "SERVING\n")
+    assert asked("--service", "rerankd.model/other") == (
+        1,
+        f"rerankd: {server.target} answers, but is not SERVING rerankd.model/other\n",
+    )
+    done = rerankd("health", "--server", f"localhost:{free_port()}", "--timeout", "5")
+    assert done.returncode == 1
+    assert done.stderr.startswith("rerankd: UNAVAILABLE: ")

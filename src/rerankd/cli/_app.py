@@ -7,8 +7,10 @@ from typing import Any
 import click
 
 from rerankd import __version__
+from rerankd.cli._batch import batch
 from rerankd.cli._config import config
 from rerankd.cli._failure import Failure, describe
+from rerankd.cli._health import health
 from rerankd.cli._keys import keys
 from rerankd.cli._models import models
 from rerankd.cli._rerank import rerank
@@ -45,5 +47,5 @@ def app(debug: bool) -> None:
     """Rerank the candidates of a search by how well each answers the query."""
 
 
-for command in (serve, rerank, status, warmup, models, config, reranking, keys):
+for command in (serve, rerank, batch, status, health, warmup, models, config, reranking, keys):
     app.add_command(command)

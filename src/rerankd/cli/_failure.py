@@ -45,14 +45,14 @@ def describe(error: Exception) -> str:
 
 
 @contextmanager
-def server_packages() -> Iterator[None]:
-    """Says which extra to install where an import fails that only a server needs."""
+def server_packages(extra: str = "server") -> Iterator[None]:
+    """Says which extra to install where an import fails that only a server, or one of its extras, needs."""
     try:
         yield
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("rerankd"):
             raise
-        raise Failure(f"{error.name} is not installed: pip install 'rerankd[server]'") from error
+        raise Failure(f"{error.name} is not installed: pip install 'rerankd[{extra}]'") from error
 
 
 def _line(reason: str, message: str) -> str:
