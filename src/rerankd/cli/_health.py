@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rerankd.cli._connection import server_option
+from rerankd.cli._connection import connect, server_option
 from rerankd.cli._failure import Failure
 
 
@@ -17,9 +17,7 @@ def health(*, target: str, service: str | None, timeout: float) -> None:
 
     0 = SERVING, 1 = anything else. `rerankd.model/ID` is the name of a model. Needs no key.
     """
-    from rerankd.client import Client
-
-    with Client(target) as client:
+    with connect(target) as client:
         names = () if service is None else (service,)
         if not client.is_ready(*names, timeout_seconds=timeout):
             raise Failure(f"{target} answers, but is not SERVING{f' {service}' if service else ''}")

@@ -10,13 +10,16 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2
 
+from rerankd.access import access
+from rerankd.access.composition import Gatekeeping
+from rerankd.access.key_file import KeyFileError
 from rerankd.assembly import StartupError, build_engine
 from rerankd.config import Config
 from rerankd.core.engine import Engine
 from rerankd.core.errors import RerankdError
 from rerankd.core.warmup import Warmup, WarmupRequest, read_samples
 from rerankd.grpc_api.health import SERVICE, HealthService
-from rerankd.grpc_api.interceptors import CallInterceptor, Errors, Logging, RequestIds
+from rerankd.grpc_api.interceptors import Access, CallInterceptor, Errors, Logging, RequestIds
 from rerankd.grpc_api.service import RerankService
 from rerankd.ray_serve.context import ServeContext
 from rerankd.telemetry import logs
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 MessageT = TypeVar("MessageT")
 
 _SERVICE_PATH = f"/{SERVICE}/"
+_HEALTH_PATH = "/grpc.health.v1.Health/"
 
 
 class RerankReplica:
@@ -46,6 +50,8 @@ class RerankReplica:
             StartupError: A model cannot be loaded; Serve tries another replica, and tells in its status.
         """
         logs.configure(config.log.level, config.log.format)
+        self._gatekeeping = _gatekeeping(config)
+        self._gatekeeping.start()
         self._engine = build_engine(_on_share_of_machine(config))
         self._health = HealthService()
         self._health.follow(self._engine.registry)
@@ -56,9 +62,14 @@ class RerankReplica:
         self._service = RerankService(
             self._engine, warmup, default_timeout_seconds=config.warmup.timeout_seconds
         )
-        self._http = _http_door(self._engine, config)
+        self._http = _http_door(self._engine, config, self._gatekeeping.access)
         # As in the server itself, without what Serve does: draining, and the replies' metadata.
-        self._surroundings: tuple[CallInterceptor, ...] = (RequestIds(), Logging(), Errors())
+        self._surroundings: tuple[CallInterceptor, ...] = (
+            RequestIds(),
+            Logging(),
+            Errors(),
+            Access(self._gatekeeping.access),
+        )
 
     async def Rerank(  # noqa: N802
         self, request: pb.RerankRequest, grpc_context: RayServegRPCContext
@@ -111,10 +122,13 @@ class RerankReplica:
         self, request: health_pb2.HealthCheckRequest, grpc_context: RayServegRPCContext
     ) -> health_pb2.HealthCheckResponse:
         """As `grpc.health.v1`: a replica that answers serves."""
-        try:
-            return await self._health.Check(request, _as_grpc(ServeContext(grpc_context)))
-        except grpc.aio.AbortError:
-            return health_pb2.HealthCheckResponse()
+        return await self._answer(
+            "Check",
+            lambda c: self._health.Check(request, c),
+            grpc_context,
+            health_pb2.HealthCheckResponse(),
+            path=_HEALTH_PATH,
+        )
 
     async def Watch(  # noqa: N802
         self, request: health_pb2.HealthCheckRequest, grpc_context: RayServegRPCContext
@@ -138,10 +152,11 @@ class RerankReplica:
         call: Callable[[Any], Awaitable[MessageT]],
         grpc_context: RayServegRPCContext,
         empty: MessageT,
+        path: str = _SERVICE_PATH,
     ) -> MessageT:
         context = ServeContext(grpc_context)
         try:
-            async with self._around(name, context):
+            async with self._around(f"{path}{name}", context):
                 return await call(_as_grpc(context))
         except grpc.aio.AbortError:
             # The status travels with the message, which Serve's proxy then leaves out.
@@ -154,19 +169,20 @@ class RerankReplica:
         context = ServeContext(grpc_context)
         try:
             # Left to the garbage collector, the handler would go on for a while after a cancel.
-            async with self._around(name, context), _closing(call(_as_grpc(context))) as messages:
+            async with (
+                self._around(f"{_SERVICE_PATH}{name}", context),
+                _closing(call(_as_grpc(context))) as messages,
+            ):
                 async for message in messages:
                     yield message
         except grpc.aio.AbortError:
             yield None
 
     @asynccontextmanager
-    async def _around(self, name: str, context: ServeContext) -> AsyncIterator[None]:
+    async def _around(self, method: str, context: ServeContext) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             for interceptor in self._surroundings:
-                await stack.enter_async_context(
-                    interceptor.around(f"{_SERVICE_PATH}{name}", _as_grpc(context))
-                )
+                await stack.enter_async_context(interceptor.around(method, _as_grpc(context)))
             yield
 
 
@@ -202,7 +218,18 @@ async def _warm(warmup: Warmup, config: Config) -> None:
             raise StartupError(f"model {shown}: {error.spec.reason}: {error.message}") from None
 
 
-def _http_door(engine: Engine, config: Config) -> Door:
+def _gatekeeping(config: Config) -> Gatekeeping:
+    if config.tls.certificate is not None:
+        raise StartupError(
+            "tls.certificate: under Ray Serve its proxies listen, and they are who may speak TLS"
+        )
+    try:
+        return Gatekeeping(config)
+    except KeyFileError as error:
+        raise StartupError(str(error)) from None
+
+
+def _http_door(engine: Engine, config: Config, access: access.Access) -> Door:
     from rerankd.http_api.routes import application
 
-    return application(engine, lambda: "ready", accept_any_model=config.http.accept_any_model)
+    return application(engine, lambda: "ready", accept_any_model=config.http.accept_any_model, access=access)
