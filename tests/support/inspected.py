@@ -1,0 +1,111 @@
+"""Servers in a process of their own that tell what they hold: memory, threads, sockets, tasks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.servers import FAKE_MODEL_PROGRAM, ServerProcess
+
+_TELL = """
+import asyncio, gc, logging, signal, threading
+from rerankd.app import Application
+
+def _tell():
+    # What is only waiting for the collector is no leak.
+    gc.collect()
+    logging.getLogger("inspection").warning("inspected", extra={
+        "tasks": sorted(task.get_name().rstrip("0123456789") for task in asyncio.all_tasks()),
+        "threads": sorted(thread.name for thread in threading.enumerate()),
+    })
+
+_serve = Application.serve
+
+async def _serve_and_tell(self):
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _tell)
+    await _serve(self)
+
+Application.serve = _serve_and_tell
+"""
+_SERVE = """
+import json, sys
+from rerankd.app import run
+from rerankd.config import load
+sys.exit(run(load(json.loads(sys.argv[1]))))
+"""
+
+PROGRAM = _TELL + _SERVE
+"""The whole server, as `rerankd serve` runs it."""
+FAKE_MODEL = _TELL + FAKE_MODEL_PROGRAM
+"""The same on the tests' fake model, whose scores cost nothing."""
+
+_PATIENCE = 20
+"""Looks at a server that has not settled yet; each is a round trip to its event loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdings:
+    """What a server holds at a moment."""
+
+    threads: tuple[str, ...]
+    """Names, as Python knows them."""
+    native_threads: int
+    """All threads of the process, those of libraries included."""
+    tasks: tuple[str, ...]
+    descriptors: int
+    sockets: int
+
+    def countable(self) -> tuple[tuple[str, ...], tuple[str, ...], int, int]:
+        """What must be the same before and after; native pools grow to their size when they first work."""
+        return self.threads, self.tasks, self.descriptors, self.sockets
+
+
+class InspectedServer(ServerProcess):
+    """A server that is asked for its holdings by SIGUSR1."""
+
+    def __init__(self, flags: Mapping[str, object], *, program: str = PROGRAM) -> None:
+        super().__init__(flags, program=program)
+        self._asking = threading.Lock()
+
+    def holdings(self) -> Holdings:
+        """What it holds now."""
+        with self._asking:
+            self.send_signal(signal.SIGUSR1)
+            told = self.wait_for("inspected")
+        links = []
+        for entry in Path(f"/proc/{self.pid}/fd").iterdir():
+            try:
+                links.append(os.readlink(entry))
+            except FileNotFoundError:  # Closed between the listing and the look.
+                continue
+        return Holdings(
+            # Pools of the event loop fill up one thread at a time, to a bound.
+            threads=tuple(name for name in told["threads"] if not name.startswith("asyncio_")),
+            native_threads=len(list(Path(f"/proc/{self.pid}/task").iterdir())),
+            tasks=tuple(told["tasks"]),
+            descriptors=len(links),
+            sockets=sum(link.startswith("socket:") for link in links),
+        )
+
+    def settles_to(self, before: Holdings) -> Holdings:
+        """The holdings once they are as before; else those of the last of many looks."""
+        now = self.holdings()
+        for _ in range(_PATIENCE):
+            if now.countable() == before.countable():
+                break
+            now = self.holdings()
+        return now
+
+    def rss_kib(self) -> int:
+        """Resident set now."""
+        return status_kib(self.pid, "VmRSS")
+
+
+def status_kib(pid: int, field: str) -> int:
+    """A figure of /proc/<pid>/status."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
