@@ -48,9 +48,9 @@ class Soak:
     after: Holdings
 
     @property
-    def leaks(self) -> bool:
-        """Whether threads, tasks, sockets or descriptors are not what they were."""
-        return self.before.countable() != self.after.countable()
+    def leaked(self) -> list[str]:
+        """Threads, tasks, sockets and descriptors beyond those of before."""
+        return self.after.more_than(self.before)
 
 
 def documents(first: int, count: int) -> Iterator[dict[str, str]]:
@@ -134,7 +134,7 @@ def show(told: Soak) -> None:
             f"{name:7} {len(held.threads)} Python threads of {held.native_threads}, {len(held.tasks)} tasks, "
             f"{held.sockets} sockets, {held.descriptors} descriptors"
         )
-    print("as before" if not told.leaks else f"NOT as before: {told.before} {told.after}")
+    print("leaked: " + (", ".join(told.leaked) or "nothing"))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -155,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "rss_mib": told.rss_mib,
         "before": asdict(told.before),
         "after": asdict(told.after),
-        "as_before": not told.leaks,
+        "leaked": told.leaked,
     }
     record.write("soak", chosen, figures)
 

@@ -19,7 +19,7 @@ def _tell():
     # What is only waiting for the collector is no leak.
     gc.collect()
     logging.getLogger("inspection").warning("inspected", extra={
-        "tasks": sorted(task.get_name().rstrip("0123456789") for task in asyncio.all_tasks()),
+        "tasks": sorted(task.get_coro().__qualname__ for task in asyncio.all_tasks()),
         "threads": sorted(thread.name for thread in threading.enumerate()),
     })
 
@@ -43,7 +43,11 @@ PROGRAM = _TELL + _SERVE
 FAKE_MODEL = _TELL + FAKE_MODEL_PROGRAM
 """The same on the tests' fake model, whose scores cost nothing."""
 
-_PATIENCE = 20
+_POOLS = ("asyncio_", "tokenize_")
+"""Threads that come one at a time, to a bound, and stay."""
+_ACCEPTING = ("AioServer._request_",)
+"""gRPC's tasks that wait for the next call of each method; they come and go with calls."""
+_PATIENCE = 60
 """Looks at a server that has not settled yet; each is a round trip to its event loop."""
 
 
@@ -56,12 +60,22 @@ class Holdings:
     native_threads: int
     """All threads of the process, those of libraries included."""
     tasks: tuple[str, ...]
+    """What each task of the event loop runs."""
     descriptors: int
     sockets: int
 
-    def countable(self) -> tuple[tuple[str, ...], tuple[str, ...], int, int]:
-        """What must be the same before and after; native pools grow to their size when they first work."""
-        return self.threads, self.tasks, self.descriptors, self.sockets
+    def more_than(self, before: Holdings) -> list[str]:
+        """What is held beyond what was held before, in words; nothing = nothing has leaked.
+
+        Native threads do not count: pools of libraries grow to their size as they first work.
+        """
+        found = [f"thread {name}" for name in sorted(set(self.threads) - set(before.threads))]
+        for name in ("tasks", "descriptors", "sockets"):
+            now, then = (getattr(holdings, name) for holdings in (self, before))
+            now, then = (value if isinstance(value, int) else len(value) for value in (now, then))
+            if now > then:
+                found.append(f"{now} {name}, {then} before")
+        return found
 
 
 class InspectedServer(ServerProcess):
@@ -83,19 +97,18 @@ class InspectedServer(ServerProcess):
             except FileNotFoundError:  # Closed between the listing and the look.
                 continue
         return Holdings(
-            # Pools of the event loop fill up one thread at a time, to a bound.
-            threads=tuple(name for name in told["threads"] if not name.startswith("asyncio_")),
+            threads=tuple(name for name in told["threads"] if not name.startswith(_POOLS)),
             native_threads=len(list(Path(f"/proc/{self.pid}/task").iterdir())),
-            tasks=tuple(told["tasks"]),
+            tasks=tuple(name for name in told["tasks"] if not name.startswith(_ACCEPTING)),
             descriptors=len(links),
             sockets=sum(link.startswith("socket:") for link in links),
         )
 
     def settles_to(self, before: Holdings) -> Holdings:
-        """The holdings once they are as before; else those of the last of many looks."""
+        """The holdings once they are no more than before; else those of the last of many looks."""
         now = self.holdings()
         for _ in range(_PATIENCE):
-            if now.countable() == before.countable():
+            if not now.more_than(before):
                 break
             now = self.holdings()
         return now
