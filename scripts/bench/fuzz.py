@@ -1,8 +1,8 @@
 """Feeds every reader of what strangers write for as long as told, and counts: cases, rate, findings.
 
-The targets are those of tests/faults/test_fuzzing.py: messages and streams of gRPC, bodies and raw bytes of HTTP
-against a server in a process of its own; texts, graphs, tokenizers, configuration, state and caches in this one.
-A finding is printed with the smallest case that shows it, and the exit status is 1.
+The targets are those of tests/faults/test_fuzzing.py: messages and streams of gRPC, bodies and raw bytes of
+HTTP against a server in a process of its own; texts, graphs, tokenizers, configuration, state and caches in
+this one. A finding is printed with the smallest case that shows it, and the exit status is 1.
 
     .venv/bin/python scripts/bench/fuzz.py --seconds 300
 """

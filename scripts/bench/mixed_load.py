@@ -7,9 +7,9 @@ counted in a window before the calls and in the window with them: the total lose
 
     .venv/bin/python scripts/bench/mixed_load.py --calls 200 --concurrency 1,4,16,64 --sizes 10,100
 
-`--beside-one-stream` is the scenario that operators ask for by name: 20 clients with 10 documents each beside
-one client that streams 50,000. It tells the ratio of the p99s, how long one micro-batch takes, and whether the
-p99 beside the stream is within twice that alone and one micro-batch; it fails where that is not so.
+`--beside-one-stream` is one scenario: 20 clients with 10 documents each beside a client that streams 50,000.
+It tells the ratio of the p99s, how long one micro-batch takes, and whether the p99 beside the stream is
+within twice that alone and one micro-batch; the exit status is 1 where that is not so.
 
     .venv/bin/python scripts/bench/mixed_load.py --beside-one-stream
 """

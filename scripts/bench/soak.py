@@ -1,8 +1,8 @@
 """A million documents through one server process: what it holds must not grow with what it has done.
 
-Streams of 10,000 follow one another on one connection, beside a unary call and a stream that its caller leaves
-half-way for each, to a server whose model is the tests' one of one layer x 16. Its resident set is read after
-each stream; the slope is that of the least-squares line over all streams after the warm-up. Threads, sockets,
+Streams of 10,000 follow one another on one connection, after each a unary call and a stream that its caller
+leaves, to a server whose model is the tests' one of one layer x 16. Its resident set is read after each
+round; the slope is that of the least-squares line over all rounds after the warm-up. Threads, sockets,
 descriptors and tasks of the event loop are counted before and after, with no client connected.
 
     .venv/bin/python scripts/bench/soak.py --documents 1000000

@@ -1,4 +1,4 @@
-"""Tools that operators have already: health probe, grpcurl through reflection, ghz; commands of docs/operations.md."""
+"""Tools that operators have already, as docs/operations.md calls them: health probe, grpcurl, ghz."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from support.go_tools import program
 from support.servers import FAKE_MODEL_PROGRAM, ServerProcess
 
 SERVICE = "rerankd.v1.RerankService"
-REQUEST = {"query": "red river", "documents": [{"id": "a", "text": "salt"}, {"id": "b", "text": "red river stone"}]}
+REQUEST = {
+    "query": "red river",
+    "documents": [{"id": "a", "text": "salt"}, {"id": "b", "text": "red river stone"}],
+}
 
 # Building one from nothing takes minutes on a small machine.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -59,9 +62,7 @@ def test_grpcurl_lists_and_describes(server: ServerProcess) -> None:
 
 
 def test_grpcurl_ranks_and_asks_for_the_status(server: ServerProcess) -> None:
-    told: dict[str, Any] = json.loads(
-        grpcurl("-d", json.dumps(REQUEST), server.target, f"{SERVICE}/Rerank")
-    )
+    told: dict[str, Any] = json.loads(grpcurl("-d", json.dumps(REQUEST), server.target, f"{SERVICE}/Rerank"))
     assert [result["id"] for result in told["results"]] == ["b", "a"]
     status = json.loads(grpcurl(server.target, f"{SERVICE}/Status"))
     assert status["models"][0]["state"] == "MODEL_STATE_ACTIVE"
@@ -83,4 +84,5 @@ def test_ghz_finds_no_failed_call(server: ServerProcess) -> None:
     report = json.loads(done.stdout)
     assert report["count"] == 500
     assert report["statusCodeDistribution"] == {"OK": 500}
-    print(f"ghz: {report['rps']:.0f} calls a second, p99 {report['latencyDistribution'][-1]['latency'] / 1e6:.1f} ms")
+    p99_ms = report["latencyDistribution"][-1]["latency"] / 1e6
+    print(f"ghz: {report['rps']:.0f} calls a second, p99 {p99_ms:.1f} ms")

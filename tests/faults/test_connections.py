@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -9,7 +10,6 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from support.faulty import good_call, lines_of
@@ -20,7 +20,9 @@ SETTINGS, HEADERS, DATA, RST_STREAM, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION =
 END_HEADERS = 4
 
 
-def frame(kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0, length: int | None = None) -> bytes:
+def frame(
+    kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0, length: int | None = None
+) -> bytes:
     """A frame of HTTP/2; `length` lies about the payload."""
     announced = len(payload) if length is None else length
     return struct.pack(">I", announced)[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
@@ -44,11 +46,14 @@ ODD = {
     "a frame that is too large": OPENED + frame(DATA, bytes(10), stream=1, length=0xFFFFFF),
     "a frame that is cut": OPENED + frame(HEADERS, CALL, flags=END_HEADERS, stream=1)[:15],
     "headers that are no HPACK": OPENED + frame(HEADERS, b"\xff" * 64, flags=END_HEADERS, stream=1),
-    "a size update out of bounds": OPENED + frame(HEADERS, b"\x3f\xff\xff\xff\xff\x0f", flags=END_HEADERS, stream=1),
+    "a size update out of bounds": OPENED
+    + frame(HEADERS, b"\x3f\xff\xff\xff\xff\x0f", flags=END_HEADERS, stream=1),
     "an even stream": OPENED + frame(HEADERS, CALL, flags=END_HEADERS, stream=2),
     "stream zero": OPENED + frame(HEADERS, CALL, flags=END_HEADERS, stream=0),
     "continuation of nothing": OPENED + frame(CONTINUATION, CALL, flags=END_HEADERS, stream=1),
-    "headers that never end": OPENED + frame(HEADERS, CALL, stream=1) + frame(CONTINUATION, b"\x00\x01a\x01b" * 50, stream=1) * 200,
+    "headers that never end": OPENED
+    + frame(HEADERS, CALL, stream=1)
+    + frame(CONTINUATION, b"\x00\x01a\x01b" * 50, stream=1) * 200,
     "data on a stream that is not open": OPENED + frame(DATA, b"\x00\x00\x00\x00\x01x", stream=7),
     "a window of zero": OPENED + frame(WINDOW_UPDATE, struct.pack(">I", 0)),
     "a window that overflows": OPENED + frame(WINDOW_UPDATE, struct.pack(">I", 0x7FFFFFFF)) * 3,
@@ -71,18 +76,22 @@ ODD = {
     + frame(DATA, b"\x01\x00\x00\x00\x03abc", flags=1, stream=1),
 }  # fmt: skip
 
+POST = b"POST /rerank HTTP/1.1\r\nHost: x\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
 ODD_HTTP = {
     "no HTTP at all": b"\x00\x01\x02\x03\r\n\r\n",
     "HTTP/2 at the HTTP port": OPENED,
     "a line without end": b"POST /" + b"a" * 100_000,
     "headers without end": b"GET /health HTTP/1.1\r\n" + b"x-a: b\r\n" * 5_000,
-    "a body that never comes": b"POST /rerank HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
-    "a chunk that is no number": b"POST /rerank HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
-    "a chunk that is cut": b"POST /rerank HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{}",
-    "two lengths": b"POST /rerank HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\n{}\n",
-    "a length and chunks": b"POST /rerank HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "a stream that stops": b"POST /api/v1/rerank/stream HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-    b'e\r\n{"query": "q"}\r\n',
+    "a body that never comes": POST + b"Content-Length: 100\r\n\r\n{",
+    "a chunk that is no number": POST + CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n",
+    "a chunk that is cut": POST + CHUNKED + b"ff\r\n{}",
+    "two lengths": POST + b"Content-Length: 3\r\nContent-Length: 5\r\n\r\n{}\n",
+    "a length and chunks": POST + b"Content-Length: 3\r\n" + CHUNKED + b"0\r\n\r\n",
+    "a stream that stops": b"POST /api/v1/rerank/stream HTTP/1.1\r\nHost: x\r\n"
+    + CHUNKED
+    + b'e\r\n{"query": "q"}\r\n',
 }  # fmt: skip
 
 
@@ -101,10 +110,8 @@ def connected(address: str) -> socket.socket:
 
 def send(connection: socket.socket, content: bytes) -> None:
     """All of it, or as much as the peer wants to hear."""
-    try:
+    with contextlib.suppress(OSError):
         connection.sendall(content)
-    except OSError:
-        pass
 
 
 def hang_up(connection: socket.socket, *, hard: bool) -> None:
@@ -152,17 +159,20 @@ def documents():
     for i in range(10**9):
         yield f"red river {i}"
 
-with Client(sys.argv[1]) as client, client.rerank_stream("red river", documents(), emit="scores", top_n=10) as events:
-    for number, event in enumerate(events):
-        if number == 20:
-            print("streaming", flush=True)
+with Client(sys.argv[1]) as client:
+    with client.rerank_stream("red river", documents(), emit="scores", top_n=10) as events:
+        for number, event in enumerate(events):
+            if number == 20:
+                print("streaming", flush=True)
 """
 
 
 def test_a_client_that_is_killed_in_its_stream_leaves_nothing_behind(server: InspectedServer) -> None:
     before = server.holdings()
     clients = [
-        subprocess.Popen([sys.executable, "-c", CLIENT, server.target], stdout=subprocess.PIPE, env=os.environ)
+        subprocess.Popen(
+            [sys.executable, "-c", CLIENT, server.target], stdout=subprocess.PIPE, env=os.environ
+        )
         for _ in range(3)
     ]
     for client in clients:
@@ -187,4 +197,3 @@ def test_a_client_that_is_killed_in_its_stream_leaves_nothing_behind(server: Ins
 def test_the_frames_are_what_they_should_be() -> None:
     assert frame(SETTINGS) == b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
     assert len({*ODD.values()}) == len(ODD)
-    assert Path("/proc/self/fd").exists()

@@ -1,4 +1,4 @@
-"""Files that the disk has changed: what can be made anew is made anew, what cannot is refused with its reason."""
+"""Files that the disk has changed: made anew where they can be, else refused with the reason."""
 
 from __future__ import annotations
 

@@ -80,14 +80,14 @@ def test_a_hub_that_refuses_fails_the_load(flags: dict[str, object], hub: FakeHu
 
 def test_a_download_that_hangs_does_not_hold_up_the_end(flags: dict[str, object], hub: FakeHub) -> None:
     gate = hub.gate("onnx/model.onnx")
-    with running(flags | {"server.grace_seconds": 0}) as server, ThreadPoolExecutor(1) as asking:
-        with Client(server.target) as client:
-            waiting = asking.submit(client.rerank, "red", ["red river"], model=REMOTE)
-            assert gate.reached.wait(60)
-            good_call(server.target)
-            server.send_signal(signal.SIGTERM)
-            assert server.wait() == 0
-            assert waiting.exception() is not None
+    flags = flags | {"server.grace_seconds": 0}
+    with running(flags) as server, ThreadPoolExecutor(1) as asking, Client(server.target) as client:
+        waiting = asking.submit(client.rerank, "red", ["red river"], model=REMOTE)
+        assert gate.reached.wait(60)
+        good_call(server.target)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait() == 0
+        assert waiting.exception() is not None
     assert not [line for line in server.log if "Traceback" in line]
 
 

@@ -170,4 +170,6 @@ _RAW_REQUESTS = [
     b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\nx-request-id: abc\r\n\r\n",
 ]
 http_requests = spoiled_one_of(_RAW_REQUESTS)
-texts = st.text() | st.text(alphabet=st.characters(codec=None)) | st.text("ab \u0300\u200d\ufeff", max_size=3000)
+texts = (
+    st.text() | st.text(alphabet=st.characters(codec=None)) | st.text("ab \u0300\u200d\ufeff", max_size=3000)
+)

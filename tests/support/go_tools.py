@@ -20,7 +20,7 @@ PINS = {
 
 
 def program(name: str) -> Path:
-    """The program; skips the test where it is not there and cannot be built. With CI=true that is a failure."""
+    """The program; skips the test where it cannot be built. With CI=true that is a failure."""
     built = FOLDER / "bin" / name
     if built.exists():
         return built
