@@ -15,11 +15,16 @@ _TELL = """
 import asyncio, gc, logging, signal, threading
 from rerankd.app import Application
 
+def _work_of(task):
+    # Steps of an asynchronous generator are tasks without a name of their own.
+    work = task.get_coro()
+    return getattr(work, "__qualname__", type(work).__name__)
+
 def _tell():
     # What is only waiting for the collector is no leak.
     gc.collect()
     logging.getLogger("inspection").warning("inspected", extra={
-        "tasks": sorted(task.get_coro().__qualname__ for task in asyncio.all_tasks()),
+        "tasks": sorted(map(_work_of, asyncio.all_tasks())),
         "threads": sorted(thread.name for thread in threading.enumerate()),
     })
 
