@@ -108,6 +108,8 @@ class Target:
     name: str
     cases: Callable[[World], st.SearchStrategy[Any]]
     check: Callable[[World, Any], None]
+    reads_bytes: bool = False
+    """Whether any bytes are a case, so that a fuzzer that knows only bytes can feed it."""
 
 
 def run(target: Target, world: World, *, examples: int, number: int = 0) -> int:
@@ -321,16 +323,43 @@ TARGETS = (
     Target(name="HTTP bodies", cases=_constant(cases.http_bodies), check=_http_body),
     Target(name="HTTP bytes", cases=_constant(cases.http_requests), check=_http_bytes),
     Target(name="texts to tokenize", cases=_constant(_pairs), check=_tokens),
-    Target(name="ONNX graphs", cases=_spoiled("onnx/model.onnx"), check=_graph),
-    Target(name="tokenizer.json", cases=_spoiled("tokenizer.json"), check=_tokenizer_file),
+    Target(name="ONNX graphs", cases=_spoiled("onnx/model.onnx"), check=_graph, reads_bytes=True),
+    Target(name="tokenizer.json", cases=_spoiled("tokenizer.json"), check=_tokenizer_file, reads_bytes=True),
     Target(name="config.json", cases=_constant(st.dictionaries(_names, _values)), check=_model_config),
-    Target(name="configuration file", cases=_constant(cases.spoiled_one_of([cases.TOML])), check=_toml),
+    Target(
+        name="configuration file",
+        cases=_constant(cases.spoiled_one_of([cases.TOML])),
+        check=_toml,
+        reads_bytes=True,
+    ),
     Target(name="flags", cases=_constant(st.dictionaries(_setting | st.text(), _values)), check=_flags),
-    Target(name="state file", cases=_constant(cases.spoiled_one_of([cases.STATE])), check=_state),
-    Target(name="pins of the Hub", cases=_constant(cases.spoiled_one_of([cases.PINS])), check=_pins),
-    Target(name="cached graphs", cases=lambda w: cases.spoiled(_whole_cached_graph(w)), check=_cached_graph),
+    Target(
+        name="state file",
+        cases=_constant(cases.spoiled_one_of([cases.STATE])),
+        check=_state,
+        reads_bytes=True,
+    ),
+    Target(
+        name="pins of the Hub",
+        cases=_constant(cases.spoiled_one_of([cases.PINS])),
+        check=_pins,
+        reads_bytes=True,
+    ),
+    Target(
+        name="cached graphs",
+        cases=lambda w: cases.spoiled(_whole_cached_graph(w)),
+        check=_cached_graph,
+        reads_bytes=True,
+    ),
     *(
-        [Target(name="key file", cases=_constant(cases.spoiled_one_of([cases.KEYS])), check=_keys)]
+        [
+            Target(
+                name="key file",
+                cases=_constant(cases.spoiled_one_of([cases.KEYS])),
+                check=_keys,
+                reads_bytes=True,
+            )
+        ]
         if importlib.util.find_spec("rerankd.access")
         else []
     ),
