@@ -6,13 +6,13 @@ imported at the first use.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
+from rerankd.artifacts.disk import DISK_ERRORS, unwritable
 from rerankd.artifacts.snapshot import RemoteFile, Snapshot, folder_name
 from rerankd.core.errors import ModelFailedError, ModelNotFoundError, RerankdError
 
@@ -160,16 +160,8 @@ class Hub:
             return _unreachable(model, self.endpoint, f"HTTP {status}")
         if isinstance(error, hub.OfflineModeIsEnabled):
             return offline(model)
-        if isinstance(error, OSError) and error.errno in (
-            errno.ENOSPC,
-            errno.EDQUOT,
-            errno.EACCES,
-            errno.EROFS,
-        ):
-            return ModelFailedError(
-                f"the model cache cannot be written: {os.strerror(error.errno)}; see models.cache_dir",
-                metadata={"model": model},
-            )
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            return unwritable(model, error)
         # HfHubHTTPError derives from the base class of the HTTP library, httpx or httpx2 by version.
         if isinstance(error, (hub.HfHubHTTPError.__bases__[0], hub.FileMetadataError, OSError)):
             return _unreachable(model, self.endpoint, type(error.__cause__ or error).__name__)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rerankd.artifacts.directory import external_names, missing_data, read_json
+from rerankd.artifacts.disk import writing_to_cache
 from rerankd.artifacts.files import ModelFiles
 from rerankd.artifacts.hub import Hub, offline
 from rerankd.artifacts.layout import AUTO, Layout, Wish, find_layout
@@ -19,6 +21,8 @@ from rerankd.core.types import WarmupStage
 
 if TYPE_CHECKING:
     from rerankd.backends.base import ProgressReporter
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_REVISION = "main"
 
@@ -64,6 +68,12 @@ class HubModels:
             ModelNotFoundError: There is no such repository or revision.
             ModelFailedError: It holds no usable model, or cannot be fetched, or is damaged.
         """
+        with writing_to_cache(model.id):
+            return self._load(model, report, is_offline=is_offline, update=update)
+
+    def _load(
+        self, model: HubModel, report: ProgressReporter, *, is_offline: bool, update: bool
+    ) -> ModelFiles:
         report(WarmupStage.RESOLVE, 0.0, f"{model.repository} at {model.revision}")
         if update and is_offline:
             raise offline(model.id)
@@ -179,7 +189,7 @@ class HubModels:
         is_offline: bool,
     ) -> None:
         progress.begin(file.path)
-        if not self._shelf.has(snapshot, file):
+        if not self._is_sound(snapshot, file, is_offline=is_offline):
             if is_offline:
                 raise offline(model.id)
             source = self._hub.download(model.id, snapshot, file, progress.add)
@@ -190,6 +200,25 @@ class HubModels:
                 self._hub.discard(snapshot, file)
                 raise
         progress.finish(file.size)
+
+    def _is_sound(self, snapshot: Snapshot, file: RemoteFile, *, is_offline: bool) -> bool:
+        """Whether the file is on the shelf, and still what came there: disks forget.
+
+        A damaged one is deleted. Reading it costs little beside the rest of a load, which reads it too.
+        """
+        if not self._shelf.has(snapshot, file):
+            return False
+        try:
+            self._check_or_discard(self._shelf.path(snapshot, file), snapshot, file)
+        except ModelFailedError as error:
+            if is_offline:
+                raise
+            logger.warning(
+                "a model file on disk is damaged and is fetched anew",
+                extra={"repository": snapshot.repository, **error.metadata},
+            )
+            return False
+        return True
 
     def _check_or_discard(self, path: Path, snapshot: Snapshot, file: RemoteFile) -> None:
         try:

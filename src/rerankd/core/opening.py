@@ -45,6 +45,15 @@ def again(error: RerankdError) -> RerankdError:
     )
 
 
+def _settleable(error: BaseException) -> Exception:
+    """What a task may be told: SystemExit would end the event loop, a panic pass by all who catch."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    wrapped = RuntimeError(f"the load was ended by {type(error).__name__}")
+    wrapped.__cause__ = error
+    return wrapped
+
+
 async def in_thread(work: Callable[[], AnyBackend], name: str) -> AnyBackend:
     """Runs a load in a daemon thread, so that a download that hangs cannot hold up the exit."""
     loop = asyncio.get_running_loop()
@@ -66,7 +75,7 @@ async def in_thread(work: Callable[[], AnyBackend], name: str) -> AnyBackend:
         try:
             outcome: tuple[AnyBackend | None, BaseException | None] = (work(), None)
         except BaseException as error:
-            outcome = (None, error)
+            outcome = (None, _settleable(error))
         # A closed loop means that the process is ending: nobody is left to tell.
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, *outcome)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 from rerankd.backends.base import EncodedPair, EncodedQuery, EncodeOptions, Float32Array
-from rerankd.core.errors import DocumentTooLongError, InternalError, RerankdError
+from rerankd.core.errors import BackendFailedError, DocumentTooLongError, InternalError, RerankdError
 from rerankd.core.limits import Limits
 from rerankd.core.loaded import LocalModel
 from rerankd.core.ranking import score_of
@@ -168,14 +168,19 @@ class ScoringRun(Run):
     def _encode(self, groups: list[Group]) -> list[list[EncodedPair]]:
         """Tokenizes in a worker thread; the query only the first time."""
         backend = self._model.backend
-        if self._encoded_query is None:
-            self._encoded_query = backend.encode_query(self._query)
         try:
+            if self._encoded_query is None:
+                self._encoded_query = backend.encode_query(self._query)
             return backend.encode_documents(
                 self._encoded_query, [g.text for g in groups], self._encode_options
             )
         except DocumentTooLongError as error:
             raise _renumbered(error, groups) from error
+        except Exception:
+            raise
+        except BaseException as error:
+            # A panic of a native library is no Exception: on the loop it would pass by all who catch.
+            raise BackendFailedError(f"the model's tokenizer failed ({type(error).__name__})") from error
 
     def _settle(self, group: Group) -> None:
         """Takes a score that this run had made, and shares it."""

@@ -17,6 +17,7 @@ from rerankd.http_api.door import peer_host
 from rerankd.http_api.failures import BodyTooLargeError
 from rerankd.http_api.json_text import Json, JsonObject
 from rerankd.http_api.replies import json_response
+from rerankd.http_api.reranking import tell
 from rerankd.reconfiguration.changes import FIELDS, unknown_field
 from rerankd.reconfiguration.reconfiguration import Current, Reconfiguration
 from rerankd.telemetry.calls import note_reason, request_id
@@ -74,6 +75,7 @@ def configuration_routes(reconfiguration: Reconfiguration) -> list[Route]:
         try:
             current = await change(request) if request.method == "PATCH" else reconfiguration.current()
         except RerankdError as error:
+            tell(error)
             note_reason(error.spec.reason)
             reply = NATIVE.render_error(error, request_id.get())
             return json_response(reply.body, reply.status, reply.headers)

@@ -33,7 +33,7 @@ class Loads:
         self.count = 0
         self.gate = threading.Event()
         self.gate.set()
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self.backends: list[FakeBackend] = []
 
     def __call__(self, model_id: str, report: ProgressReporter) -> FakeBackend:
@@ -105,6 +105,27 @@ async def test_unexpected_failure_tells_the_caller_nothing_internal(registry: Re
     with pytest.raises(ModelFailedError) as caught:
         await registry.get("default")
     assert "/secret" not in caught.value.message
+
+
+class Panic(BaseException):
+    """As native libraries raise: no Exception."""
+
+
+@pytest.mark.parametrize("failure", [SystemExit(3), Panic("at src/lib.rs:5"), StopIteration(), MemoryError()])
+async def test_whatever_ends_a_load_is_a_failed_model_and_the_server_lives(
+    registry: Registry, loads: Loads, caplog: pytest.LogCaptureFixture, failure: BaseException
+) -> None:
+    loads.failure = failure
+    with pytest.raises(ModelFailedError):
+        await registry.get("default")
+    assert registry.report("test/fake").state is ModelState.FAILED
+    (line,) = [record for record in caplog.records if record.message == "model failed to load"]
+    assert type(failure).__name__ in caplog.text
+    assert line.exc_info is not None
+    loads.failure = None
+    task = registry.start("test/fake")
+    assert task is not None
+    await task
 
 
 async def test_a_caller_who_gives_up_does_not_stop_the_load(registry: Registry, loads: Loads) -> None:

@@ -160,9 +160,14 @@ class TuningCache:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".tuning.")
-            with os.fdopen(handle, "w") as file:
-                json.dump(asdict(tuning), file)
-            os.replace(name, self._path)
+            try:
+                with os.fdopen(handle, "w") as file:
+                    json.dump(asdict(tuning), file)
+                os.replace(name, self._path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(name)
+                raise
         except OSError as error:
             logger.warning(
                 "a measurement cannot be kept on disk", extra={"error": os.strerror(error.errno or 0)}
