@@ -10,6 +10,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 
+	trainingv1alpha "github.com/rerankd/rerankd/clients/go/rerankd/training/v1alpha"
 	rerankdv1 "github.com/rerankd/rerankd/clients/go/rerankd/v1"
 )
 
@@ -18,6 +19,7 @@ import (
 type Client struct {
 	conn           *grpc.ClientConn
 	stub           rerankdv1.RerankServiceClient
+	training       trainingv1alpha.TrainingServiceClient
 	health         healthpb.HealthClient
 	metadata       []string
 	timeout        time.Duration
@@ -48,6 +50,7 @@ func New(target string, options ...Option) (*Client, error) {
 	return &Client{
 		conn:           conn,
 		stub:           rerankdv1.NewRerankServiceClient(conn),
+		training:       trainingv1alpha.NewTrainingServiceClient(conn),
 		health:         healthpb.NewHealthClient(conn),
 		metadata:       pairs,
 		timeout:        config.timeout,

@@ -3,6 +3,7 @@ module github.com/rerankd/rerankd/clients/go
 go 1.24.0
 
 require (
+	cloud.google.com/go/longrunning v0.6.7
 	go.uber.org/goleak v1.3.0
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260120221211-b8f7ae30c516
 	google.golang.org/grpc v1.80.0
@@ -10,7 +11,9 @@ require (
 )
 
 require (
+	github.com/stretchr/testify v1.11.1 // indirect
 	golang.org/x/net v0.49.0 // indirect
 	golang.org/x/sys v0.40.0 // indirect
 	golang.org/x/text v0.33.0 // indirect
+	google.golang.org/genproto/googleapis/api v0.0.0-20260120221211-b8f7ae30c516 // indirect
 )

@@ -24,6 +24,7 @@ from rerankd.grpc_api.health import SERVICE, HealthService
 from rerankd.grpc_api.probe import GrpcProbe
 from rerankd.grpc_api.server import GrpcServer, ListenError, bracketed
 from rerankd.grpc_api.service import RerankService
+from rerankd.learning import ServedLearning
 from rerankd.reconfiguration.reconfiguration import Reconfiguration
 from rerankd.reconfiguration.state import with_state
 from rerankd.telemetry import logs
@@ -77,6 +78,7 @@ class Application:
         self._health = HealthService()
         self._probe = GrpcProbe(self._gatekeeping.access.probe_token)
         self._warmup = Warmup(self.engine, self._probe)
+        self._learning = ServedLearning(config, self.engine, self._reconfiguration)
         self._grpc = GrpcServer(
             grpc_settings(config),
             self._service(),
@@ -84,6 +86,7 @@ class Application:
             self._health,
             self._gatekeeping.access,
             self._gatekeeping.certificates,
+            self._learning.extensions(),
         )
         self._http: HttpServer | None = None
         self._warming: asyncio.Task[None] | None = None
@@ -109,6 +112,7 @@ class Application:
         """
         started = time.monotonic()
         samples = self._read_samples()
+        await self._learning.start()
         registry = self.engine.registry
         self._health.set(SERVICE, serving=False)
         self._health.follow(registry)
@@ -189,6 +193,7 @@ class Application:
                 closing.push_async_callback(self._http.stop)
             closing.callback(self.engine.close)
             closing.push_async_callback(self.engine.registry.close)
+            closing.push_async_callback(self._learning.close)
             closing.push_async_callback(self._grpc.stop)
             closing.push_async_callback(self._end_warming)
             closing.push_async_callback(self._reconfiguration.close)
@@ -243,6 +248,7 @@ class Application:
             offered=self._offered(),
             default_timeout_seconds=self.config.warmup.timeout_seconds,
             stream_idle_seconds=self.config.server.stream_idle_seconds,
+            shown=self._learning.shown,
         )
 
     def _read_samples(self) -> list[Request]:
@@ -274,11 +280,12 @@ class Application:
             lambda: self._state,
             accept_any_model=self.config.http.accept_any_model,
             offered=self._offered(),
-            extra_routes=configuration_routes(self._reconfiguration),
-            extra_paths=configuration_paths(),
+            extra_routes=[*configuration_routes(self._reconfiguration), *self._learning.http_routes()],
+            extra_paths={**configuration_paths(), **self._learning.http_paths()},
             access=self._gatekeeping.access,
             body_timeout_seconds=self.config.http.body_timeout_seconds,
             stream_idle_seconds=self.config.server.stream_idle_seconds,
+            shown=self._learning.shown,
         )
         self._http = http_server(self.config, door, self._gatekeeping.certificates)
         await self._http.start()

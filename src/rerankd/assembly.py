@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,17 @@ from rerankd.core.limits import Limits
 from rerankd.core.registry import Loader, ModelCatalogue, Registry
 from rerankd.core.score_cache import ScoreCache
 from rerankd.reconfiguration.policy import policy_of
+from rerankd.training.layout import Layout
 
 if TYPE_CHECKING:
+    from rerankd.artifacts.files import ModelFiles
     from rerankd.artifacts.store import ArtifactStore
     from rerankd.backends.base import AnyBackend, ProgressReporter
+    from rerankd.backends.onnx import OnnxSettings
     from rerankd.backends.remote import RemoteSettings
     from rerankd.config.delegated import RemoteConfig
+    from rerankd.training.promotion import LearnedModels
+    from rerankd.training.service import Learning
 
 
 class StartupError(Exception):
@@ -61,7 +67,7 @@ def build_catalogue(config: Config) -> Catalogue:
         StartupError: What it says of models contradicts itself.
     """
     try:
-        others = (PassthroughModels(), *_plugins(config), *_providers(config))
+        others = (PassthroughModels(), *_plugins(config), *_providers(config), _LearnedModels(config))
         aliases = config.models.aliases
         foreign = {name: to for name, to in aliases.items() if _is_foreign(to, aliases, others)}
         default = config.model if _is_foreign(config.model, aliases, others) else ""
@@ -131,20 +137,95 @@ class _LocalModels:
 
     def load(self, model_id: str, report: ProgressReporter) -> AnyBackend:
         # Imported in the loading thread: the runtime takes longer to import than the doors to open.
-        from rerankd.backends.onnx import OnnxSettings, Precision, Provider, load
+        from rerankd.backends.onnx import load
 
-        onnx = self._config.onnx
-        settings = OnnxSettings(
-            provider=Provider(onnx.provider),
-            device_id=onnx.device_id,
-            threads=onnx.threads,
-            lanes=onnx.lanes,
-            batch_tokens=onnx.batch_tokens,
-            max_tokens=onnx.max_tokens,
-            precision=Precision(onnx.precision),
-            cache_dir=self._config.models.cache_dir / "rerankd" / "graphs",
+        return load(self._store.fetch(model_id, report), onnx_settings(self._config), report)
+
+
+def onnx_settings(config: Config, *, precision: str = "") -> OnnxSettings:
+    """How local models compute; `precision` is in place of the configured one."""
+    from rerankd.backends.onnx import OnnxSettings, Precision, Provider
+
+    onnx = config.onnx
+    return OnnxSettings(
+        provider=Provider(onnx.provider),
+        device_id=onnx.device_id,
+        threads=onnx.threads,
+        lanes=onnx.lanes,
+        batch_tokens=onnx.batch_tokens,
+        max_tokens=onnx.max_tokens,
+        precision=Precision(precision or onnx.precision),
+        cache_dir=config.models.cache_dir / "rerankd" / "graphs",
+    )
+
+
+def learned_models(config: Config) -> LearnedModels:
+    """The models that were trained and promoted here."""
+    from rerankd.training.promotion import LearnedModels, RevisionStore
+
+    training = config.training
+    store = RevisionStore(Layout(training.directory), kept_revisions=training.promotion.kept_revisions)
+
+    def open_model(files: ModelFiles, report: ProgressReporter) -> AnyBackend:
+        from rerankd.backends.onnx import load
+
+        return load(files, onnx_settings(config, precision=_learned_precision(config)), report)
+
+    return LearnedModels(store, open_model)
+
+
+class _LearnedModels:
+    """The same, looked at only when somebody names one: a server that has none does not import the room."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    @cached_property
+    def _models(self) -> LearnedModels:
+        return learned_models(self._config)
+
+    def find(self, name: str) -> str | None:
+        return self._models.find(name) if name.startswith("learning/") else None
+
+    def aliases_of(self, model_id: str) -> tuple[str, ...]:
+        return ()
+
+    def names(self) -> Sequence[str]:
+        has_some = (self._config.training.directory / "models").is_dir()
+        return self._models.names() if has_some else ()
+
+    def load(self, model_id: str, report: ProgressReporter) -> AnyBackend:
+        return self._models.load(model_id, report)
+
+
+def build_learning(config: Config, engine: Engine | None = None) -> Learning:
+    """The learning reranker of a configuration; nothing is opened yet.
+
+    `engine`: what serves in this process, if anything does.
+
+    Raises:
+        StartupError: The extra `train` is not installed, or what is said of models contradicts itself.
+    """
+    from rerankd.training.opening import ExtraMissingError, open_learning
+
+    store = build_store(config)
+    try:
+        return open_learning(
+            config.training,
+            models=learned_models(config),
+            local_files=lambda name: store.fetch(store.canonical(name), lambda *_: None),
+            settings=onnx_settings(config),
+            learned_settings=onnx_settings(config, precision=_learned_precision(config)),
+            registry=engine.registry if engine is not None else None,
+            default_model=engine.registry.canonical("") if engine is not None else "",
         )
-        return load(self._store.fetch(model_id, report), settings, report)
+    except ExtraMissingError as error:
+        raise StartupError(str(error)) from error
+
+
+def _learned_precision(config: Config) -> str:
+    """An int8 export is made for int8 products; any other computes as all models do."""
+    return "int8" if config.training.promotion.precision == "int8" else ""
 
 
 def _plugins(config: Config) -> Sequence[ModelSource]:

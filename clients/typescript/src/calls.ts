@@ -12,12 +12,14 @@ import {
   RerankService,
   type StatusResponse,
 } from "./rerankd/v1/rerank_service_pb.js";
+import { TrainingService } from "./rerankd/training/v1alpha/training_service_pb.js";
 import { VERSION } from "./version.js";
 
 /** The calls of one client: the stubs, what bounds each call, and what Status taught. */
 export class Calls {
   readonly settings: Settings;
   readonly service: Client<typeof RerankService>;
+  readonly training: Client<typeof TrainingService>;
   readonly health: Client<typeof Health>;
   readonly #channel: Channel;
   readonly #scopes = new Set<CallScope>();
@@ -29,6 +31,7 @@ export class Calls {
     this.settings = settingsOf(options);
     this.#channel = new Channel(target, this.settings);
     this.service = createClient(RerankService, this.#channel);
+    this.training = createClient(TrainingService, this.#channel);
     this.health = createClient(Health, this.#channel);
   }
 

@@ -20,6 +20,7 @@ import {
   type StreamOptions,
   type WarmupOptions,
 } from "./requests.js";
+import type { FeedbackEvent, RecordFeedbackResponse } from "./rerankd/training/v1alpha/training_service_pb.js";
 import {
   type Document,
   type ModelStatus,
@@ -146,6 +147,20 @@ export class RerankdClient {
       await this.#calls.check(message, scope, call);
       return this.#calls.service.rerankBatch(message, this.#calls.arguments(scope, call));
     });
+  }
+
+  /**
+   * Tells a server that learns what was shown, clicked or rated; `shown`, `clicked` and `rated` make the
+   * events. They are on disk when it resolves: all of them or, where one is not valid, none. It may be
+   * called again with the same events.
+   *
+   * @param events - 1 to 1,000 of them.
+   */
+  async recordFeedback(events: Iterable<FeedbackEvent>, call: CallOptions = {}): Promise<RecordFeedbackResponse> {
+    const request = { events: [...events] };
+    return this.#calls.run(call, this.#calls.settings.timeoutMs, async (scope) =>
+      this.#calls.training.recordFeedback(request, this.#calls.arguments(scope, call)),
+    );
   }
 
   /** The server's version, limits, queue and models. Answers also while models load. */

@@ -9,7 +9,9 @@ export { RerankdClient } from "./client.js";
 export type { DocumentInput, PlainDocument } from "./documents.js";
 export { toRerankdError } from "./error_conversion.js";
 export * from "./errors.js";
+export { clicked, rated, shown } from "./feedback.js";
 export type { CallOptions, ClientOptions, TlsOptions } from "./options.js";
+export type { FeedbackEvent, RecordFeedbackResponse } from "./rerankd/training/v1alpha/training_service_pb.js";
 export {
   DeadlineMode,
   type Document,

@@ -57,6 +57,8 @@ _RERANK = Need(scopes=frozenset({Scope.RERANK}))
 _ADMIN = Need(scopes=frozenset({Scope.ADMIN}))
 _CHANGE = Need(scopes=frozenset({Scope.ADMIN}), guarded=True)
 _LEARNING = Need(scopes=frozenset({Scope.LEARNING}))
+_TEACHING = Need(scopes=frozenset({Scope.LEARNING}), guarded=True)
+"""What changes something that is learned, takes the processors for minutes, or shows texts of users."""
 _ANY_KEY = Need()
 _HEALTH = Need(page=Page.HEALTH)
 _REFLECTION = Need(page=Page.REFLECTION)
@@ -70,7 +72,13 @@ RULES: tuple[Rule, ...] = (
     Rule("/rerankd.v1.RerankService/Warmup", _ADMIN),
     Rule("/rerankd.v1.ConfigService/GetRerankingConfig", _ANY_KEY),
     Rule("/rerankd.v1.ConfigService/UpdateRerankingConfig", _CHANGE),
-    Rule("/rerankd.training.v1alpha.TrainingService/*", _LEARNING),
+    Rule("/rerankd.training.v1alpha.TrainingService/Get*", _LEARNING),
+    Rule("/rerankd.training.v1alpha.TrainingService/List*", _LEARNING),
+    Rule("/rerankd.training.v1alpha.TrainingService/Watch*", _LEARNING),
+    Rule("/rerankd.training.v1alpha.TrainingService/Compare*", _LEARNING),
+    Rule("/rerankd.training.v1alpha.TrainingService/*", _TEACHING),
+    Rule("/google.longrunning.Operations/CancelOperation", _TEACHING),
+    Rule("/google.longrunning.Operations/*", _LEARNING),
     Rule("/grpc.health.v1.Health/*", _HEALTH),
     Rule("/grpc.reflection.v1.ServerReflection/*", _REFLECTION),
     Rule("/grpc.reflection.v1alpha.ServerReflection/*", _REFLECTION),
@@ -89,7 +97,17 @@ RULES: tuple[Rule, ...] = (
     Rule("GET /api/v1/status", _ANY_KEY),
     Rule("GET /config/reranking", _ANY_KEY),
     Rule("PATCH /config/reranking", _CHANGE),
-    Rule("* /reranker/*", _LEARNING),
+    Rule("GET /reranker/status", _LEARNING),
+    Rule("GET /reranker/info", _LEARNING),
+    Rule("GET /reranker/corpora", _LEARNING),
+    Rule("GET /reranker/costs", _LEARNING),
+    Rule("GET /reranker/shadow", _LEARNING),
+    Rule("GET /reranker/train/*", _LEARNING),
+    Rule("GET /reranker/logs/count", _LEARNING),
+    Rule("GET /reranker/triplets/count", _LEARNING),
+    Rule("POST /reranker/train/diff", _LEARNING),
+    Rule("POST /reranker/score", _LEARNING),
+    Rule("* /reranker/*", _TEACHING),
     Rule("GET /health", _HEALTH),
     Rule("GET /health/live", _HEALTH),
     Rule("GET /ping", _HEALTH),

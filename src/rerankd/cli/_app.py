@@ -18,6 +18,7 @@ from rerankd.cli._reranking import reranking
 from rerankd.cli._serve import serve
 from rerankd.cli._status import status
 from rerankd.cli._warmup import warmup
+from rerankd.cli.learn import learn
 
 INTERRUPTED = 130
 """What a shell reports for a program that Ctrl-C ended: 128 and the number of SIGINT."""
@@ -47,5 +48,5 @@ def app(debug: bool) -> None:
     """Rerank the candidates of a search by how well each answers the query."""
 
 
-for command in (serve, rerank, batch, status, health, warmup, models, config, reranking, keys):
+for command in (serve, rerank, batch, status, health, warmup, models, config, reranking, keys, learn):
     app.add_command(command)

@@ -47,6 +47,7 @@ from rerankd.client._errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from rerankd.client._feedback import clicked, rated, shown
 from rerankd.client._options import ClientOptions, TLSConfig
 from rerankd.client._requests import (
     DeadlineMode,
@@ -125,5 +126,8 @@ __all__ = [
     "UnauthenticatedError",
     "UnavailableError",
     "WarmupResponse",
+    "clicked",
+    "rated",
     "rerank_request",
+    "shown",
 ]

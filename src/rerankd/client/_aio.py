@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 import grpc
 
@@ -25,6 +25,7 @@ from rerankd.client._calls import (
     not_ready,
 )
 from rerankd.client._errors import DeadlineExceededError, RerankdError, UnavailableError, typed_errors
+from rerankd.client._feedback import feedback_request
 from rerankd.client._limits import UnaryBudget
 from rerankd.client._options import ClientOptions
 from rerankd.client._requests import (
@@ -40,6 +41,9 @@ from rerankd.client._requests import (
 from rerankd.client._stream_state import StreamState
 from rerankd.v1 import rerank_service_pb2 as pb
 from rerankd.v1.rerank_service_pb2_grpc import RerankServiceStub
+
+if TYPE_CHECKING:
+    from rerankd.training.v1alpha.training_service_pb2 import FeedbackEvent, RecordFeedbackResponse
 
 logger = logging.getLogger(__name__)
 
@@ -161,6 +165,17 @@ class AsyncClient:
         await self._check(batch)
         with typed_errors():
             return await self._stub.RerankBatch(batch, **self._policy.unary(timeout_seconds))
+
+    async def record_feedback(
+        self, events: Iterable[FeedbackEvent], *, timeout_seconds: float | None = None
+    ) -> RecordFeedbackResponse:
+        """Tells a server that learns what was shown, clicked or rated; see `Client.record_feedback`."""
+        from rerankd.training.v1alpha.training_service_pb2_grpc import TrainingServiceStub
+
+        request = feedback_request(events)
+        with typed_errors():
+            stub = TrainingServiceStub(self._channel)
+            return await stub.RecordFeedback(request, **self._policy.unary(timeout_seconds))
 
     async def status(self, *, timeout_seconds: float | None = None) -> pb.StatusResponse:
         """The server's version, limits, queue and models; see `Client.status`."""

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 import grpc
 
@@ -24,6 +24,7 @@ from rerankd.client._calls import (
     not_ready,
 )
 from rerankd.client._errors import DeadlineExceededError, RerankdError, UnavailableError, typed_errors
+from rerankd.client._feedback import feedback_request
 from rerankd.client._limits import UnaryBudget
 from rerankd.client._options import ClientOptions
 from rerankd.client._requests import (
@@ -39,6 +40,9 @@ from rerankd.client._requests import (
 from rerankd.client._stream import RerankStream
 from rerankd.v1 import rerank_service_pb2 as pb
 from rerankd.v1.rerank_service_pb2_grpc import RerankServiceStub
+
+if TYPE_CHECKING:
+    from rerankd.training.v1alpha.training_service_pb2 import FeedbackEvent, RecordFeedbackResponse
 
 logger = logging.getLogger(__name__)
 
@@ -194,6 +198,25 @@ class Client:
         self._check(batch)
         with typed_errors():
             return self._stub.RerankBatch(batch, **self._policy.unary(timeout_seconds))
+
+    def record_feedback(
+        self, events: Iterable[FeedbackEvent], *, timeout_seconds: float | None = None
+    ) -> RecordFeedbackResponse:
+        """Tells a server that learns what was shown, clicked or rated; see `shown`, `clicked` and `rated`.
+
+        The events are on disk when it returns: all of them or, where one is not valid, none. It may be
+        called again with the same events.
+
+        Args:
+            events: 1 to 1,000 of them.
+            timeout_seconds: Deadline of this call; None means the client's.
+        """
+        from rerankd.training.v1alpha.training_service_pb2_grpc import TrainingServiceStub
+
+        request = feedback_request(events)
+        with typed_errors():
+            stub = TrainingServiceStub(self._channel)
+            return stub.RecordFeedback(request, **self._policy.unary(timeout_seconds))
 
     def status(self, *, timeout_seconds: float | None = None) -> pb.StatusResponse:
         """The server's version, limits, queue and models. Answers also while models load."""

@@ -166,13 +166,22 @@ class Access(CallInterceptor):
         yield
 
 
+EXEMPT = (
+    "/grpc.",
+    # They last as long as a training run, which a server that goes down does not wait for.
+    "/rerankd.training.v1alpha.TrainingService/Watch",
+    "/google.longrunning.Operations/Wait",
+)
+"""Health, reflection, and what only looks on."""
+
+
 class Draining(CallInterceptor):
     """Knows which calls are under way, and ends those that outlive the grace."""
 
     name = "draining"
 
-    def __init__(self, exempt: tuple[str, ...] = ("/grpc.",)) -> None:
-        """`exempt` are prefixes of methods that are served to the end: health, reflection."""
+    def __init__(self, exempt: tuple[str, ...] = EXEMPT) -> None:
+        """`exempt` are prefixes of methods that nobody waits for: they are served to the end, and ended."""
         super().__init__()
         self._exempt = exempt
         self._open = asyncio.Event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import grpc.aio
@@ -14,14 +15,14 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import FileDescriptor
 
 
-def add_reflection(server: grpc.aio.Server) -> None:
-    """Offers the services of this server, health and reflection itself."""
+def add_reflection(server: grpc.aio.Server, more: Sequence[str] = ()) -> None:
+    """Offers the services of this server, those of other rooms, health and reflection itself."""
     from grpc_health.v1.health_pb2 import DESCRIPTOR as HEALTH
     from grpc_reflection.v1alpha import reflection
 
     configuration = [service.full_name for service in CONFIGURATION.services_by_name.values()]
     health = [service.full_name for service in HEALTH.services_by_name.values()]
-    names = (SERVICE, *configuration, *health, reflection.SERVICE_NAME)
+    names = (SERVICE, *configuration, *more, *health, reflection.SERVICE_NAME)
     # It answers all that the library asks of a pool, though it is none.
     pool = cast("descriptor_pool.DescriptorPool", _MethodsToo(descriptor_pool.Default()))
     reflection.enable_server_reflection(names, server, pool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -27,6 +27,10 @@ _LONGEST_HOLD_SECONDS = 0.5
 """Callers who send without waiting for answers never leave a pause."""
 _STOP_SECONDS = 1.0
 """Time for answers that are already on their way when the listener closes."""
+
+
+Extension = Callable[[grpc.aio.Server], Sequence[str]]
+"""Adds services to a server, and gives their full names for reflection."""
 
 
 class ListenError(Exception):
@@ -66,8 +70,9 @@ class GrpcServer:
         health: HealthService,
         access: Access,
         certificates: Certificates | None = None,
+        extensions: Sequence[Extension] = (),
     ) -> None:
-        """`certificates`: None = plain text."""
+        """`certificates`: None = plain text; `extensions` add services of other rooms."""
         self.port = 0
         self.probe_address = f"unix-abstract:rerankd-{secrets.token_hex(16)}" if certificates else ""
         """Where the warm-up probe calls; empty = the port that everybody calls."""
@@ -77,6 +82,7 @@ class GrpcServer:
         self._health = health
         self._access = access
         self._certificates = certificates
+        self._extensions = extensions
         self._draining = Draining()
         self._server: grpc.aio.Server | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -98,8 +104,9 @@ class GrpcServer:
         add_RerankServiceServicer_to_server(self._service, server)
         add_ConfigServiceServicer_to_server(self._configuration, server)
         self._health.add_to(server)
+        names = [name for extend in self._extensions for name in extend(server)]
         if self._settings.reflection:
-            add_reflection(server)
+            add_reflection(server, names)
         address = f"{bracketed(self._settings.host)}:{self._settings.port}"
         try:
             self.port = self._listen(server, address)

@@ -15,17 +15,19 @@ from rerankd.core.engine import Engine, Request
 from rerankd.core.errors import InvalidRequestError, RerankdError
 from rerankd.core.limits import Limits
 from rerankd.core.rights import check_model
+from rerankd.core.shown import CORPUS_KEY, ShownLog, noted
 from rerankd.core.stream_events import Scores, Snapshot
 from rerankd.core.types import Caller, Document, Ranking
 from rerankd.core.warmup import Warmup, WarmupRequest
 from rerankd.messages import convert
 from rerankd.messages.status import server_status, warmup_event
 from rerankd.messages.stream_input import chunks_of, not_idle, start_of
-from rerankd.telemetry.calls import note_ranking
+from rerankd.telemetry.calls import note_ranking, request_id
 from rerankd.v1 import rerank_service_pb2 as pb
 from rerankd.v1.rerank_service_pb2_grpc import RerankServiceServicer
 
 Context = grpc.aio.ServicerContext[Any, Any]
+Trailers = tuple[tuple[str, str], ...]
 
 
 class RerankService(RerankServiceServicer):
@@ -37,6 +39,7 @@ class RerankService(RerankServiceServicer):
         offered: Names of the models that the operator configured; Status lists them always.
         default_timeout_seconds: Of a Warmup that brings neither a timeout nor a deadline.
         stream_idle_seconds: Longest pause of a caller within a stream; 0 = as long as they like.
+        shown: Keeps rankings as shown, for calls that name a corpus; None = nobody learns here.
     """
 
     def __init__(
@@ -47,8 +50,10 @@ class RerankService(RerankServiceServicer):
         offered: Sequence[str] = ("",),
         default_timeout_seconds: float = 300.0,
         stream_idle_seconds: float = 0.0,
+        shown: ShownLog | None = None,
     ) -> None:
         self._engine = engine
+        self._shown = shown
         self._warmup = warmup
         self._offered = offered
         self._default_timeout_seconds = default_timeout_seconds
@@ -58,8 +63,11 @@ class RerankService(RerankServiceServicer):
     async def Rerank(self, request: pb.RerankRequest, context: Context) -> pb.RerankResponse:  # noqa: N802
         """Ranks the documents of one request."""
         _check_count(self._engine.limits, request.documents)
-        ranking = await self._engine.rerank(convert.request_from(request), _caller(context))
-        _tell(context, [ranking])
+        wanted = convert.request_from(request)
+        ranking = await self._engine.rerank(wanted, _caller(context))
+        corpus_id = dict(context.invocation_metadata() or ()).get(CORPUS_KEY)
+        told = noted(self._shown, corpus_id, request_id.get(), wanted, ranking)
+        _tell(context, [ranking], tuple(told.items()))
         return convert.response_from(ranking)
 
     async def RerankStream(  # noqa: N802
@@ -160,7 +168,7 @@ def peer_host(peer: str) -> str:
     return address.rpartition(":")[0] if scheme in ("ipv4", "ipv6") else peer
 
 
-def _tell(context: Context, rankings: Sequence[Ranking]) -> None:
+def _tell(context: Context, rankings: Sequence[Ranking], more: Trailers = ()) -> None:
     """Puts model and times into the trailers, for proxies, and into the call's log line."""
     for ranking in rankings:
         note_ranking(ranking)
@@ -174,6 +182,7 @@ def _tell(context: Context, rankings: Sequence[Ranking]) -> None:
             ("x-rerankd-model", quote(rankings[0].model.id, safe="/:@ +,;=")),
             ("x-rerankd-queue-ms", f"{1000 * queue:.3f}"),
             ("x-rerankd-inference-ms", f"{1000 * inference:.3f}"),
+            *more,
         )
     )
 

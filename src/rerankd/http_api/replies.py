@@ -23,11 +23,16 @@ def json_response(value: Json, status: int = 200, headers: Mapping[str, str] | N
 
 
 async def send_ranking(
-    dialect: Dialect, answered: Answered, scope: Scope, receive: Receive, send: Send
+    dialect: Dialect,
+    answered: Answered,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    more_headers: Mapping[str, str] | None = None,
 ) -> None:
     """Answers with a ranking."""
     note_ranking(answered.ranking)
-    headers = {**dialect.headers(answered), **ranking_headers(answered.ranking)}
+    headers = {**dialect.headers(answered), **ranking_headers(answered.ranking), **(more_headers or {})}
     await json_response(dialect.render(answered), headers=headers)(scope, receive, send)
 
 

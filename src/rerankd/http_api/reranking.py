@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from rerankd.access.access import identity
 from rerankd.core.engine import Engine
 from rerankd.core.errors import CancelledError, InvalidRequestError, ModelNotFoundError, RerankdError
+from rerankd.core.shown import CORPUS_KEY, ShownLog, noted
 from rerankd.core.types import Caller, Ranking
 from rerankd.http_api.bodies import BODY_SECONDS, check_length, check_media, object_of, read_body
 from rerankd.http_api.dialects.dialect import Answered, Asked, Dialect
@@ -50,6 +51,8 @@ class Ranker:
     body_timeout_seconds: float = BODY_SECONDS
     stream_idle_seconds: float = 0.0
     """Longest pause of a caller within a stream; 0 = as long as they like."""
+    shown: ShownLog | None = None
+    """Keeps rankings as shown, for calls that name a corpus."""
 
     def known_model(self, asked: Asked, dialect: Dialect) -> Asked:
         """The same, about a model that this server knows.
@@ -103,13 +106,18 @@ class RerankRoute:
                 asked = self._ranker.known_model(asked, dialect)
                 ranking = await self._rank(asked, caller, receive)
                 answered = Answered(asked=asked, ranking=ranking, request_id=request_id.get())
-                await send_ranking(dialect, answered, scope, receive, send)
+                await send_ranking(dialect, answered, scope, receive, send, self._noted(answered, scope))
         except RerankdError as error:
             tell(error)
             await send_error(dialect, error, scope, receive, send)
         except Exception:
             logger.exception("call failed unexpectedly", extra={"method": scope["path"]})
             await send_error(dialect, unexpected(), scope, receive, send)
+
+    def _noted(self, answered: Answered, scope: Scope) -> dict[str, str]:
+        corpus_id = Headers(scope=scope).get(CORPUS_KEY)
+        request = answered.asked.request
+        return noted(self._ranker.shown, corpus_id, answered.request_id, request, answered.ranking)
 
     async def _rank(self, asked: Asked, caller: Caller, receive: Receive) -> Ranking:
         return await while_connected(receive, self._ranker.engine.rerank(asked.request, caller))

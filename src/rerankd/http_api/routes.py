@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from rerankd.access.access import Access
 from rerankd.core.engine import Engine
+from rerankd.core.shown import ShownLog
 from rerankd.http_api import probes
 from rerankd.http_api.dialects.choice import UNDECIDED
 from rerankd.http_api.dialects.cohere import COHERE
@@ -58,6 +59,7 @@ def application(
     access: Access | None = None,
     body_timeout_seconds: float = 30.0,
     stream_idle_seconds: float = 0.0,
+    shown: ShownLog | None = None,
 ) -> Door:
     """The ASGI application.
 
@@ -72,6 +74,7 @@ def application(
         access: Decides who may call; None = everybody, except for changes.
         body_timeout_seconds: Longest time for a whole body.
         stream_idle_seconds: Longest pause of a caller within a stream; 0 = as long as they like.
+        shown: Keeps rankings as shown, for calls that name a corpus; None = nobody learns here.
     """
     under_way = CallsUnderWay()
     listing = Listing(engine, offered)
@@ -83,6 +86,7 @@ def application(
         max_body_bytes=engine.limits.max_receive_bytes,
         body_timeout_seconds=body_timeout_seconds,
         stream_idle_seconds=stream_idle_seconds,
+        shown=shown,
     )
 
     described = document(engine.limits, extra_paths)

@@ -1,25 +1,17 @@
-"""A few new values on top of a section, checked as a whole."""
+"""Changes of the section `reranking`, in the words of whoever asks for them."""
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from collections.abc import Mapping
 
 from rerankd.config import RerankingConfig
-from rerankd.core.errors import InvalidRequestError
+from rerankd.config import changes as sections
+from rerankd.config.changes import NameOf, unknown_field
+
+__all__ = ["FIELDS", "NameOf", "changed", "differences", "in_file", "unknown_field"]
 
 FIELDS: tuple[str, ...] = tuple(RerankingConfig.model_fields)
 """Names of everything that can be changed while the server runs."""
-
-_MAX_NAME_LENGTH = 100
-"""Of a name that nobody knows, as messages show it."""
-
-NameOf = Callable[[str], str]
-"""How whoever asks for a change names a field, for messages."""
 
 
 def in_file(field: str) -> str:
@@ -30,69 +22,11 @@ def in_file(field: str) -> str:
 def changed(
     section: RerankingConfig, changes: Mapping[str, object], name_of: NameOf = in_file
 ) -> RerankingConfig:
-    """The section with some values replaced; None stands for the default.
-
-    Types are not coerced: `"5"` and `true` are no numbers.
-
-    Raises:
-        InvalidRequestError: A field does not exist, or the result is not a valid section.
-    """
-    for field in changes:
-        if field not in RerankingConfig.model_fields:
-            raise unknown_field(field, FIELDS, name_of(field))
-    values = section.model_dump() | {field: _value(field, value) for field, value in changes.items()}
-    try:
-        return RerankingConfig.model_validate(values, strict=True)
-    except ValidationError as error:
-        raise _refusal(error.errors(include_url=False, include_input=False), name_of) from None
+    """The section with some values replaced; see `config.changes.changed`."""
+    return sections.changed(section, changes, name_of)
 
 
 def differences(old: RerankingConfig, new: RerankingConfig) -> dict[str, tuple[object, object]]:
     """Field to its old and new value, where they differ."""
     both = {field: (getattr(old, field), getattr(new, field)) for field in FIELDS}
     return {field: (was, becomes) for field, (was, becomes) in both.items() if was != becomes}
-
-
-def unknown_field(
-    name: str, known: Iterable[str], path: str, *, field: str | None = None
-) -> InvalidRequestError:
-    """What is said of a field that does not exist.
-
-    Args:
-        name: The field.
-        known: Names that it could have.
-        path: How its sender named it.
-        field: The field of the request that holds the name; None = it is the name's own path.
-    """
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}"
-    shown = path[:_MAX_NAME_LENGTH]
-    return InvalidRequestError(f"{shown}: no such field; {hint}", field=field or shown)
-
-
-def _value(field: str, value: object) -> object:
-    if value is None:
-        return RerankingConfig.model_fields[field].get_default()
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _refusal(problems: list[ErrorDetails], name_of: NameOf) -> InvalidRequestError:
-    """All problems in one message; the error's field is that of the first."""
-    named = [(_field(problem, name_of), _sentence(problem)) for problem in problems]
-    return InvalidRequestError(
-        "; ".join(f"{field}: {sentence}" for field, sentence in named), field=named[0][0]
-    )
-
-
-def _field(problem: ErrorDetails, name_of: NameOf) -> str:
-    place: Sequence[str | int] = problem["loc"]
-    if not place:
-        # Two fields contradict each other: the one that is named last is the one to change.
-        words = re.findall(r"\w+", problem["msg"])
-        place = ([word for word in words if word in RerankingConfig.model_fields] or ["mode"])[-1:]
-    return "".join([name_of(str(place[0])), *(f"[{part}]" for part in place[1:])])
-
-
-def _sentence(problem: ErrorDetails) -> str:
-    return problem["msg"].removeprefix("Value error, ").removeprefix("Input ")

@@ -38,6 +38,10 @@ class Layout:
         """A learned model: revisions/<revision>/, each a servable directory, and current.json."""
         return self.root / "models" / corpus_id
 
+    def evaluations(self, corpus_id: str) -> Path:
+        """Reports of a corpus, a folder each, named by the time in UTC."""
+        return self.root / "evaluations" / corpus_id
+
     @property
     def tracking(self) -> Path:
         """The SQLite database of MLflow."""

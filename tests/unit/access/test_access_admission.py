@@ -99,12 +99,14 @@ def test_pages_are_open_or_closed_by_choice(keyring: Keyring, operation: str, pa
 
 def test_without_keys_only_changes_are_closed() -> None:
     decide = Access()
-    for operation in (RERANK, WARMUP, TRAIN, "POST /rerank", "GET /metrics", "GET /nowhere"):
+    runs = "/rerankd.training.v1alpha.TrainingService/ListTrainingRuns"
+    for operation in (RERANK, WARMUP, runs, "POST /rerank", "GET /metrics", "GET /nowhere"):
         assert decide.enter(operation, None) is ANYBODY
         # SDKs of others always send some key.
         assert decide.enter(operation, bearer("their own")) is ANYBODY
-    with pytest.raises(ForbiddenError, match=r"set admin\.token"):
-        decide.enter(UPDATE, bearer("x"))
+    for operation in (UPDATE, TRAIN, "POST /reranker/click", "GET /reranker/logs"):
+        with pytest.raises(ForbiddenError, match=r"set admin\.token"):
+            decide.enter(operation, bearer("x"))
 
 
 @pytest.mark.parametrize("header", ["Bearer s3cret", "bearer s3cret", "BEARER  s3cret "])

@@ -59,7 +59,10 @@ EXPORTS = {
     "UnauthenticatedError",
     "UnavailableError",
     "WarmupResponse",
+    "clicked",
+    "rated",
     "rerank_request",
+    "shown",
 }
 
 

@@ -7,6 +7,7 @@ import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthGrpc;
 import io.grpc.stub.AbstractStub;
 import io.grpc.stub.StreamObserver;
+import io.rerankd.training.v1alpha.TrainingServiceGrpc;
 import io.rerankd.v1.RerankServiceGrpc;
 import io.rerankd.v1.StatusRequest;
 import io.rerankd.v1.StatusResponse;
@@ -50,6 +51,10 @@ final class Calls {
   /** Without a deadline where it is null. */
   RerankServiceGrpc.RerankServiceStub async(Deadline deadline) {
     return prepare(RerankServiceGrpc.newStub(channel), deadline);
+  }
+
+  TrainingServiceGrpc.TrainingServiceBlockingStub blockingTraining(Deadline deadline) {
+    return prepare(TrainingServiceGrpc.newBlockingStub(channel), deadline);
   }
 
   HealthGrpc.HealthBlockingStub blockingHealth(Deadline deadline) {

@@ -3,6 +3,9 @@ package io.rerankd.client;
 import io.grpc.Context;
 import io.grpc.Deadline;
 import io.grpc.ManagedChannel;
+import io.rerankd.training.v1alpha.FeedbackEvent;
+import io.rerankd.training.v1alpha.RecordFeedbackRequest;
+import io.rerankd.training.v1alpha.RecordFeedbackResponse;
 import io.rerankd.v1.Document;
 import io.rerankd.v1.ModelStatus;
 import io.rerankd.v1.RerankBatchRequest;
@@ -268,6 +271,33 @@ public final class RerankdClient implements AutoCloseable {
     Deadline deadline = calls.unaryDeadline(settings);
     calls.check(request, deadline);
     return Errors.typed(() -> calls.blocking(deadline).rerankBatch(request));
+  }
+
+  /**
+   * Tells a server that learns what was shown, clicked or rated. The events are on disk when it
+   * returns: all of them or, where one is not valid, none. It may be called again with the same events.
+   *
+   * @param events 1 to 1,000 of them; {@link Feedback} makes them
+   * @return ids of what was kept, and of what was known already
+   */
+  public RecordFeedbackResponse recordFeedback(Iterable<FeedbackEvent> events) {
+    return recordFeedback(events, CallSettings.defaults());
+  }
+
+  /**
+   * Tells a server that learns what was shown, clicked or rated; see {@link
+   * #recordFeedback(Iterable)}.
+   *
+   * @param events 1 to 1,000 of them
+   * @param settings the deadline
+   * @return ids of what was kept, and of what was known already
+   */
+  public RecordFeedbackResponse recordFeedback(
+      Iterable<FeedbackEvent> events, CallSettings settings) {
+    Deadline deadline = calls.unaryDeadline(settings);
+    RecordFeedbackRequest request =
+        RecordFeedbackRequest.newBuilder().addAllEvents(events).build();
+    return Errors.typed(() -> calls.blockingTraining(deadline).recordFeedback(request));
   }
 
   /**
