@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rerankd.assembly import StartupError, build_engine
+from rerankd.assembly import StartupError, build_engine, build_tracing
 from rerankd.config import Config, ConfigError
 from rerankd.core.engine import Engine, Request
 from rerankd.core.errors import RerankdError
@@ -26,6 +26,7 @@ from rerankd.reconfiguration.admin import Admin
 from rerankd.reconfiguration.reconfiguration import Reconfiguration
 from rerankd.reconfiguration.state import with_state
 from rerankd.telemetry import logs
+from rerankd.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from rerankd.http_api.routes import ServingState
@@ -67,6 +68,9 @@ class Application:
             config, self.engine, base=(base or config).reranking, reread=reread
         )
         self._admin = Admin(config.admin.token)
+        self._metrics = Metrics(self.engine)
+        self._tracing = build_tracing(config)
+        self.engine.telemetry.traces = self._tracing
         self.grpc_port = 0
         self.http_port = 0
         self._state: ServingState = "starting"
@@ -78,6 +82,8 @@ class Application:
             self._service(),
             ConfigService(self._reconfiguration, self._admin),
             self._health,
+            tracing=self._tracing,
+            counts=self._metrics.grpc,
         )
         self._http: HttpServer | None = None
         self._warming: asyncio.Task[None] | None = None
@@ -174,6 +180,7 @@ class Application:
         server = self.config.server
         # What is opened last here is closed first; one that fails does not keep the others open.
         async with contextlib.AsyncExitStack() as closing:
+            closing.push_async_callback(asyncio.to_thread, self._tracing.shutdown)
             if self._http is not None:
                 closing.push_async_callback(self._http.stop)
             closing.callback(self.engine.close)
@@ -260,6 +267,8 @@ class Application:
             offered=self._offered(),
             extra_routes=configuration_routes(self._reconfiguration, self._admin),
             extra_paths=configuration_paths(),
+            metrics=self._metrics,
+            tracing=self._tracing,
         )
         host, port = self.config.host, self.config.http_port
         try:

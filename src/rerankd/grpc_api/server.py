@@ -11,7 +11,10 @@ import grpc.aio
 
 from rerankd.grpc_api.health import HealthService
 from rerankd.grpc_api.interceptors import Draining, chain
+from rerankd.grpc_api.methods import CODES, METHODS
 from rerankd.grpc_api.reflection import add_reflection
+from rerankd.telemetry.call_metrics import GrpcCalls
+from rerankd.telemetry.tracing import Tracing
 from rerankd.v1.config_service_pb2_grpc import ConfigServiceServicer, add_ConfigServiceServicer_to_server
 from rerankd.v1.rerank_service_pb2_grpc import RerankServiceServicer, add_RerankServiceServicer_to_server
 
@@ -55,6 +58,9 @@ class GrpcServer:
         service: RerankServiceServicer,
         configuration: ConfigServiceServicer,
         health: HealthService,
+        *,
+        tracing: Tracing,
+        counts: GrpcCalls,
     ) -> None:
         self.port = 0
         self._settings = settings
@@ -62,6 +68,8 @@ class GrpcServer:
         self._configuration = configuration
         self._health = health
         self._draining = Draining()
+        counts.prepare(METHODS, CODES)
+        self._interceptors = chain(self._draining, tracing=tracing, counts=counts)
         self._server: grpc.aio.Server | None = None
         self._stopping: asyncio.Task[None] | None = None
 
@@ -76,7 +84,7 @@ class GrpcServer:
         Raises:
             ListenError: The address is taken or is not one of this machine.
         """
-        server = grpc.aio.server(interceptors=chain(self._draining), options=channel_options(self._settings))
+        server = grpc.aio.server(interceptors=self._interceptors, options=channel_options(self._settings))
         add_RerankServiceServicer_to_server(self._service, server)
         add_ConfigServiceServicer_to_server(self._configuration, server)
         self._health.add_to(server)

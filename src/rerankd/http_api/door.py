@@ -1,4 +1,4 @@
-"""What surrounds every HTTP call: its id, its line in the log, and the answer when something breaks."""
+"""What surrounds every HTTP call: trace, id, counts, its log line, and the answer when something breaks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from rerankd.core.errors import ERROR_CLASSES
@@ -20,6 +20,9 @@ from rerankd.http_api.failures import unexpected
 from rerankd.http_api.replies import send_error
 from rerankd.http_api.under_way import CallsUnderWay
 from rerankd.telemetry import calls, logs
+from rerankd.telemetry.call_metrics import HttpCalls
+from rerankd.telemetry.trace_context import TRACEPARENT
+from rerankd.telemetry.tracing import CallSpan, Tracing, result_attributes
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +46,14 @@ class Door:
         calls: The calls that are being answered; a server that goes down waits for them.
     """
 
-    def __init__(self, app: Starlette, under_way: CallsUnderWay) -> None:
+    def __init__(
+        self, app: Starlette, under_way: CallsUnderWay, *, tracing: Tracing, counts: HttpCalls
+    ) -> None:
         self._app = app
+        self._tracing = tracing
+        self._counts = counts
         self.calls = under_way
+        counts.prepare(route.path for route in app.routes if isinstance(route, Route))
 
     @property
     def routes(self) -> list[BaseRoute]:
@@ -58,6 +66,9 @@ class Door:
             await self._app(scope, receive, send)
             return
         started = time.monotonic()
+        self._counts.started()
+        span = self._span(scope)
+        calls.trace_id.set(span.trace_id)
         identity = calls.accepted_request_id(Headers(scope=scope).get(REQUEST_ID_HEADER))
         calls.request_id.set(identity)
         record = calls.CallRecord()
@@ -78,7 +89,23 @@ class Door:
         except Exception as error:
             await _answer_unexpected(error, reply, scope, receive, identified)
         finally:
-            _log(scope, reply.status, record, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            _log(scope, reply.status, record, seconds)
+            self._counts.handled(scope["path"], reply.status, seconds, record.reason)
+            told = result_attributes(record, identity)
+            reason = record.reason or (str(reply.status) if reply.status >= 500 else "")
+            span.end({**told, "http.response.status_code": reply.status}, error=reason)
+
+    def _span(self, scope: Scope) -> CallSpan:
+        headers = Headers(scope=scope)
+        carrier = {name: value for name in (TRACEPARENT, "tracestate") if (value := headers.get(name))}
+        route = self._counts.route_of(scope["path"])
+        attributes = {
+            "http.request.method": scope["method"],
+            "http.route": route,
+            "client.address": peer_host(scope),
+        }
+        return self._tracing.begin(f"{scope['method']} {route}", carrier, attributes)
 
 
 async def _answer_unexpected(

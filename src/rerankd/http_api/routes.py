@@ -27,6 +27,8 @@ from rerankd.http_api.replies import json_response
 from rerankd.http_api.reranking import BatchRoute, Ranker, RerankRoute
 from rerankd.http_api.streaming import StreamRoute
 from rerankd.http_api.under_way import CallsUnderWay
+from rerankd.telemetry.metrics import Metrics
+from rerankd.telemetry.tracing import NoTracing, Tracing
 
 __all__ = ["RERANK_PATHS", "ServingState", "application"]
 
@@ -54,6 +56,8 @@ def application(
     offered: Sequence[str] = (),
     extra_routes: Sequence[BaseRoute] = (),
     extra_paths: Mapping[str, Json] | None = None,
+    metrics: Metrics | None = None,
+    tracing: Tracing | None = None,
 ) -> Door:
     """The ASGI application.
 
@@ -65,8 +69,11 @@ def application(
         offered: Names of the models that the operator configured; lists of models show them always.
         extra_routes: Routes of other rooms.
         extra_paths: What the OpenAPI document says of them: path to path item.
+        metrics: What /metrics shows; None = metrics of this door and its engine.
+        tracing: Traces the calls; None = nobody does.
     """
     under_way = CallsUnderWay()
+    metrics = metrics or Metrics(engine)
     listing = Listing(engine, offered)
     ranker = Ranker(
         engine=engine,
@@ -88,13 +95,13 @@ def application(
         ),
         Route(BATCH_PATH, BatchRoute(ranker), methods=["POST"]),
         Route(STREAM_PATH, StreamRoute(ranker), methods=["POST"]),
-        *probes.routes(engine, state),
+        *probes.routes(engine, state, metrics),
         *listing.routes(),
         Route("/openapi.json", openapi),
         *extra_routes,
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
-    return Door(app, under_way)
+    return Door(app, under_way, tracing=tracing or NoTracing(), counts=metrics.http)
 
 
 _UNROUTED = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}

@@ -6,7 +6,7 @@ import logging
 import sys
 from typing import Literal, TextIO
 
-from rerankd.telemetry.calls import CallRecord, request_id
+from rerankd.telemetry.calls import CallRecord, request_id, trace_id
 
 calls = logging.getLogger("rerankd.calls")
 """One line for each call, when it ends."""
@@ -26,16 +26,19 @@ LEVEL_BY_CODE = {
 }
 """How loud a call's end is; a code that is not listed is the server's fault."""
 
+_OF_CALL = ("request_id", "trace_id")
+
 # Attributes of every record; whatever else a record has was given by `extra`.
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "taskName"}
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", *_OF_CALL, "taskName"}
 
 
-class RequestIdFilter(logging.Filter):
-    """Puts the id of the running call on each line."""
+class CallFilter(logging.Filter):
+    """Puts the ids of the running call and of its trace on each line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Lets every line pass."""
         record.request_id = request_id.get()
+        record.trace_id = trace_id.get()
         return True
 
 
@@ -45,7 +48,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the traceback under it where there is one."""
         given = {key: value for key, value in vars(record).items() if key not in _STANDARD}
-        given["request_id"] = getattr(record, "request_id", "")
+        given |= {name: getattr(record, name, "") for name in _OF_CALL}
         fields = [f"{key}={value}" for key, value in given.items() if value != ""]
         head = f"{self.formatTime(record)} {record.levelname.lower():<7} {record.getMessage()}"
         line = "  ".join([head, *fields])
@@ -59,7 +62,7 @@ def configure(
     target = stream or sys.stderr
     json_wanted = form == "json" or (form == "auto" and not target.isatty())
     handler = logging.StreamHandler(target)
-    handler.addFilter(RequestIdFilter())
+    handler.addFilter(CallFilter())
     handler.setFormatter(_json_formatter() if json_wanted else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # Their lines below WARNING tell of sockets and selectors, not of requests.
@@ -97,7 +100,7 @@ def _json_formatter() -> logging.Formatter:
     from pythonjsonlogger.json import JsonFormatter
 
     return JsonFormatter(
-        "{levelname}{message}{name}{request_id}",
+        "{levelname}{message}{name}{request_id}{trace_id}",
         style="{",
         rename_fields={"levelname": "level", "message": "event", "name": "logger"},
         timestamp="time",

@@ -31,7 +31,7 @@ def line_of(form: str, level: str = "debug", **extra: object) -> str:
 
 def test_json_lines_have_the_agreed_names() -> None:
     line = json.loads(line_of("json", documents=3))
-    assert set(line) == {"time", "level", "event", "logger", "request_id", "documents"}
+    assert set(line) == {"time", "level", "event", "logger", "request_id", "trace_id", "documents"}
     assert (line["event"], line["request_id"], line["documents"]) == ("something happened", "id-1", 3)
 
 
