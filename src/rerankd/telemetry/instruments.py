@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from rerankd.telemetry.metric_table import MetricSpec
+
+# A second series for each one, which only says when the first was made, would double the page.
+disable_created_metrics()
 
 
 def counter(spec: MetricSpec, registry: CollectorRegistry) -> Counter:
