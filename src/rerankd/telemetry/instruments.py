@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from rerankd.telemetry.metric_table import MetricSpec
 
 # A second series for each one, which only says when the first was made, would double the page.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 def counter(spec: MetricSpec, registry: CollectorRegistry) -> Counter:

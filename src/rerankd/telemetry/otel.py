@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 
+from opentelemetry.context import attach
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -58,6 +59,8 @@ class OtelTracing:
         )
         call = _Call(self, span)
         self._current.set(call)
+        # For calls of ours to others. Never detached: the call has a task, and so a context, of its own.
+        attach(set_span_in_context(span))
         return call
 
     def current(self) -> CallTrace | None:
