@@ -8,6 +8,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from rerankd.core.engine import Engine, Request
 from rerankd.core.errors import RerankdError
 from rerankd.core.registry import ModelReport
 from rerankd.core.warmup import Warmup, WarmupRequest, read_samples
+from rerankd.diagnostics.bundle import Bundler
 from rerankd.grpc_api.configuration import ConfigService
 from rerankd.grpc_api.health import SERVICE, HealthService
 from rerankd.grpc_api.probe import GrpcProbe
@@ -108,6 +110,8 @@ class Application:
             StartupError: A port cannot be listened on, or the samples file cannot be read.
         """
         started = time.monotonic()
+        # Named for whoever looks at the process with py-spy.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="background"))
         samples = self._read_samples()
         registry = self.engine.registry
         self._health.set(SERVICE, serving=False)
@@ -256,17 +260,24 @@ class Application:
 
     async def _open_http_door(self) -> None:
         from rerankd.http_api.configuration import configuration_routes
+        from rerankd.http_api.diagnostics import diagnostics_paths, diagnostics_routes
         from rerankd.http_api.openapi.configuration import configuration_paths
         from rerankd.http_api.routes import application
         from rerankd.http_api.server import HttpServer
 
+        bundler = Bundler(
+            config=self.config, engine=self.engine, metrics=self._metrics, offered=self._offered()
+        )
         door = application(
             self.engine,
             lambda: self._state,
             accept_any_model=self.config.http.accept_any_model,
             offered=self._offered(),
-            extra_routes=configuration_routes(self._reconfiguration, self._admin),
-            extra_paths=configuration_paths(),
+            extra_routes=[
+                *configuration_routes(self._reconfiguration, self._admin),
+                *diagnostics_routes(bundler, self._admin),
+            ],
+            extra_paths={**configuration_paths(), **diagnostics_paths()},
             metrics=self._metrics,
             tracing=self._tracing,
         )

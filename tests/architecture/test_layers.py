@@ -82,6 +82,8 @@ FORBIDDEN = {
         "rerankd.messages",
         *DOORS,
     ),
+    # It knows the state of everything, and nothing that carries it.
+    "diagnostics": (*TRANSPORTS, *RUNTIMES, "rerankd.v1", "rerankd.artifacts", "rerankd.backends", *DOORS),
     "grpc_api": ("starlette", "uvicorn", *RUNTIMES, "rerankd.http_api", "rerankd.cli", "rerankd.app"),
     "http_api": ("grpc", *RUNTIMES, "rerankd.grpc_api", "rerankd.cli", "rerankd.app"),
     "client": (

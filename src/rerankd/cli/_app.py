@@ -8,6 +8,7 @@ import click
 
 from rerankd import __version__
 from rerankd.cli._config import config
+from rerankd.cli._debug_bundle import debug_bundle
 from rerankd.cli._failure import Failure, describe
 from rerankd.cli._models import models
 from rerankd.cli._rerank import rerank
@@ -44,5 +45,5 @@ def app(debug: bool) -> None:
     """Rerank the candidates of a search by how well each answers the query."""
 
 
-for command in (serve, rerank, status, warmup, models, config, reranking):
+for command in (serve, rerank, status, warmup, models, config, reranking, debug_bundle):
     app.add_command(command)

@@ -152,7 +152,7 @@ class TracingConfig(Section):
     enabled: bool = False
     """Whether calls are traced, which needs the extra `otel`. Log lines name the trace of a caller who sends
     `traceparent` in any case."""
-    endpoint: Annotated[str, Field(pattern=r"^https?://\S+$")] = "http://localhost:4317"
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^\s@]+$")] = "http://localhost:4317"
     """Collector that takes OTLP over gRPC; plain text for http, TLS for https. What it wants to be sent
     besides is read from OTEL_EXPORTER_OTLP_HEADERS."""
     sample_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0

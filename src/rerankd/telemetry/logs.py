@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal, TextIO
+import traceback
+from typing import Any, Literal, TextIO
 
 from rerankd.telemetry.calls import CallRecord, request_id, trace_id
+from rerankd.telemetry.recent import RecentLines
 
 calls = logging.getLogger("rerankd.calls")
 """One line for each call, when it ends."""
+
+recent = RecentLines()
+"""The last lines that were written, as JSON."""
 
 LEVEL_BY_CODE = {
     "OK": logging.DEBUG,
@@ -62,9 +67,12 @@ def configure(
     target = stream or sys.stderr
     json_wanted = form == "json" or (form == "auto" and not target.isatty())
     handler = logging.StreamHandler(target)
-    handler.addFilter(CallFilter())
     handler.setFormatter(_json_formatter() if json_wanted else TextFormatter())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    recent.forget()
+    recent.setFormatter(_json_formatter(quiet_errors=True))
+    for each in (handler, recent):
+        each.addFilter(CallFilter())
+    logging.basicConfig(level=level.upper(), handlers=[handler, recent], force=True)
     # Their lines below WARNING tell of sockets and selectors, not of requests.
     for library in (
         "asyncio",
@@ -96,10 +104,16 @@ def log_call(*, method: str, code: str, peer: str, seconds: float, record: CallR
     )
 
 
-def _json_formatter() -> logging.Formatter:
+def _json_formatter(*, quiet_errors: bool = False) -> logging.Formatter:
+    """`quiet_errors`: of an exception only its kind and its place; what others' code says may quote a text."""
     from pythonjsonlogger.json import JsonFormatter
 
-    return JsonFormatter(
+    class Quiet(JsonFormatter):
+        def formatException(self, ei: Any) -> str:  # noqa: N802 - the library's name
+            kind, _, trace = ei
+            return f"{''.join(traceback.format_tb(trace))}{getattr(kind, '__name__', '')}"
+
+    return (Quiet if quiet_errors else JsonFormatter)(
         "{levelname}{message}{name}{request_id}{trace_id}",
         style="{",
         rename_fields={"levelname": "level", "message": "event", "name": "logger"},
