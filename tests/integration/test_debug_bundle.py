@@ -86,7 +86,7 @@ def test_it_holds_what_a_colleague_asks_for_first(bundle: dict[str, str]) -> Non
     assert config["admin.token"]["value"] == "**********"
     assert json.loads(bundle["status.json"])["defaultModel"] == "test/fake"
     assert 'grpc_code="OK"' in bundle["metrics.txt"]
-    assert "serve" in bundle["threads.txt"]
+    assert "run_forever" in bundle["threads.txt"]
     assert "Task http" in bundle["tasks.txt"]
 
 

@@ -15,6 +15,7 @@ from rerankd.cli._rerank import rerank
 from rerankd.cli._reranking import reranking
 from rerankd.cli._serve import serve
 from rerankd.cli._status import status
+from rerankd.cli._top import top
 from rerankd.cli._warmup import warmup
 
 INTERRUPTED = 130
@@ -45,5 +46,5 @@ def app(debug: bool) -> None:
     """Rerank the candidates of a search by how well each answers the query."""
 
 
-for command in (serve, rerank, status, warmup, models, config, reranking, debug_bundle):
+for command in (serve, rerank, status, warmup, models, config, reranking, top, debug_bundle):
     app.add_command(command)

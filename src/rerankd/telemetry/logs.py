@@ -105,7 +105,7 @@ def log_call(*, method: str, code: str, peer: str, seconds: float, record: CallR
 
 
 def _json_formatter(*, quiet_errors: bool = False) -> logging.Formatter:
-    """`quiet_errors`: of an exception only its kind and its place; what others' code says may quote a text."""
+    """`quiet_errors`: of an exception only kind and place; what it says may quote a text."""
     from pythonjsonlogger.json import JsonFormatter
 
     class Quiet(JsonFormatter):
