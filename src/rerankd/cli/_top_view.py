@@ -78,7 +78,8 @@ def _queue(span: Span) -> Iterator[tuple[str, str]]:
 def _work(span: Span) -> Iterator[tuple[str, str]]:
     yield "documents /s", _rate(span.rate("rerankd_documents_total"))
     yield "tokens /s", _rate(span.rate("rerankd_tokens_total"))
-    yield "can do tokens /s", _count(span.after.total("rerankd_tokens_per_second"))
+    possible = span.after.total("rerankd_tokens_per_second")
+    yield "can do tokens /s", _count(possible) if possible else "-"
     yield "micro-batches /s", _rate(span.rate("rerankd_batch_documents_count"))
     yield "documents in one", _number(span.mean("rerankd_batch_documents"))
     yield "padding", _share(span.mean("rerankd_batch_padding_ratio"))

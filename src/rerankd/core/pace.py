@@ -23,11 +23,11 @@ class Pace:
 
     @property
     def tokens_per_second(self) -> float:
-        """Of all lanes together; 0 = nothing ran yet."""
+        """Of all lanes together; 0 = not measured yet."""
         return self._lanes * self._tokens / self._seconds if self._seconds > 0 else 0.0
 
     def ran(self, tokens: int, seconds: float) -> None:
-        """Counts a micro-batch of one lane, with the pause before it where work was waiting."""
+        """Counts a micro-batch of one lane, and the pause before it, where there was enough to do."""
         self._tokens = _KEPT * self._tokens + tokens
         self._seconds = _KEPT * self._seconds + seconds
 

@@ -85,6 +85,8 @@ class _Batch:
     tokens: int = 0
     idle_before: bool = False
     """Whether its lane had nothing to do before it."""
+    more_waits: bool = False
+    """Whether work was left when it was taken."""
     lane: int = 0
     started: float = 0.0
     due: float = 0.0
@@ -282,7 +284,7 @@ class Scheduler:
                 taken = self._queue.pop()
                 if taken:
                     batch = self._assemble(taken)
-                    batch.idle_before = waited
+                    batch.idle_before, batch.more_waits = waited, len(self._queue) > 0
                     return batch
                 self._state.wait()
                 waited = True
@@ -348,7 +350,9 @@ class Scheduler:
     def _deliver(
         self, batch: _Batch, logits: Float32Array | None, failure: RerankdError | None, busy_seconds: float
     ) -> None:
-        if logits is not None:
+        # A micro-batch that found little to do says nothing of what the model can do.
+        half_full = 2 * batch.tokens >= self._backend.description.batch_tokens
+        if logits is not None and (batch.more_waits or half_full):
             self.pace.ran(batch.tokens, busy_seconds)
         self._tell(batch, failed=logits is None)
         for ticket, positions in batch.by_ticket.values():

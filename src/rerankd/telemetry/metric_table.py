@@ -128,7 +128,7 @@ DROPPED = _counter(
 )
 TOKENS_PER_SECOND = _gauge(
     "rerankd_tokens_per_second",
-    "Tokens that the model scores in a second when it has work, by its last micro-batches; 0 = none ran.",
+    "Tokens that the model scores in a second when it has work, by its last full micro-batches; 0 = none.",
     "model",
 )
 MODEL_STATE = _gauge(
