@@ -90,7 +90,7 @@ async def call(stub: Any, number: int, documents: int, due: float, timeout: floa
         assert len(answer.results) == documents
     except grpc.aio.AioRpcError as error:
         code = error.code().name
-        reason, retry = _details(error)
+        reason, retry = details_of(error)
     now = time.monotonic()
     return Answer(
         code=code, reason=reason, seconds=now - due, retry_seconds=retry, documents=documents, ended_at=now
@@ -117,7 +117,7 @@ async def open_loop(
     return answers
 
 
-def _details(error: grpc.aio.AioRpcError) -> tuple[str, float | None]:
+def details_of(error: grpc.aio.AioRpcError) -> tuple[str, float | None]:
     """The reason and the delay that an error tells."""
     status = from_call(error)
     reason, retry = "", None
