@@ -275,13 +275,8 @@ class Registry:
 
     async def opened(self, model_id: str, backend: AnyBackend, report: ProgressReporter) -> LoadedModel:
         """Gives a backend what stands between it and the requests."""
-        return await opened(
-            model_id,
-            backend,
-            report,
-            max_queued_tokens=self._max_queued_tokens,
-            telemetry=self.telemetry,
-        )
+        most, told = self._max_queued_tokens, self.telemetry
+        return await opened(model_id, backend, report, max_queued_tokens=most, telemetry=told)
 
     async def close(self) -> None:
         """Stops every scheduler, then frees every model. A load under way is abandoned."""
