@@ -12,12 +12,12 @@ import pytest
 from support.calls import request
 from support.fake_backend import FakeBackend
 from support.overload import details_of
-from support.servers import FakeServer, serving
+from support.servers import FakeServer, fake_config, serving
 
 from rerankd.v1 import rerank_service_pb2 as pb
 
 
-async def busy(server: FakeServer, tokens_per_second: float) -> list[Any]:
+async def busy(server: FakeServer, tokens_per_second: float, waiting: int = 300) -> list[Any]:
     """Fills the queue of a model whose speed is known, and holds it there."""
     await server.stub.Rerank(request(1))
     (model,) = server.app.engine.registry.loaded()
@@ -25,7 +25,7 @@ async def busy(server: FakeServer, tokens_per_second: float) -> list[Any]:
     scheduler.pace.ran(round(tokens_per_second), 1.0)
     server.backend.gate.clear()
     calls = [asyncio.ensure_future(server.stub.Rerank(request(200))) for _ in range(2)]
-    while scheduler.status().documents < 300:
+    while scheduler.status().documents < waiting:
         await asyncio.to_thread(time.sleep, 0)
     return calls
 
@@ -69,5 +69,16 @@ async def test_whoever_takes_part_of_an_answer_gets_it_before_the_deadline() -> 
         # gRPC would have ended it at the deadline: that it is an answer shows that it came before.
         assert answer.outcome == pb.OUTCOME_PARTIAL
         assert len(answer.results) == 50
+        server.backend.gate.set()
+        await asyncio.gather(*waiting)
+
+
+async def test_what_the_cache_knows_needs_no_time() -> None:
+    async with serving(fake_config(cache={"max_mib": 1})) as server:
+        await server.stub.Rerank(request(50))
+        # Both of those that wait want the same 150 scores that are not known.
+        waiting = await busy(server, 100.0, waiting=100)
+        answer = await server.stub.Rerank(request(50), timeout=2.0)
+        assert (len(answer.results), answer.usage.cache_hits) == (50, 50)
         server.backend.gate.set()
         await asyncio.gather(*waiting)

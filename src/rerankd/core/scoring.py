@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import math
 import time
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 TOKENIZE_SLICE = 64
 """Documents tokenized in one go: few enough that inference starts early and turns are taken."""
+_SAMPLE = 32
+"""Documents that are looked up first where a request is about to be refused."""
 
 
 class ScoringRun(Run):
@@ -121,18 +124,22 @@ class ScoringRun(Run):
             self._model.scheduler.pushed_all(self._ticket)
 
     def unknown(self, documents: Sequence[Document]) -> Sequence[Document]:
-        """Those whose text is new here; what another request is scoring counts as unknown."""
-        texts: set[str] = set()
-        unknown = []
+        """Those whose text is new here; what another request is scoring counts as unknown.
+
+        Where none of some documents from all over the request is in the score cache, the others are not
+        looked up: who is to be refused is to be refused soon.
+        """
+        fresh: dict[str, Document] = {}
         for index, document in enumerate(documents):
             text = scored_text(document, self._options.document_fields, index)
-            text = text[: self._snippet_chars] if self._snippet_chars else text
-            if text in texts:
-                continue
-            texts.add(text)
-            if self._cache is None or self._key_of is None or not self._cache.knows(self._key_of(text)):
-                unknown.append(document)
-        return unknown
+            fresh.setdefault(text[: self._snippet_chars] if self._snippet_chars else text, document)
+        some = itertools.islice(fresh, None, None, max(1, len(fresh) // _SAMPLE))
+        if not any(map(self._is_known, some)):
+            return list(fresh.values())
+        return [document for text, document in fresh.items() if not self._is_known(text)]
+
+    def _is_known(self, text: str) -> bool:
+        return self._cache is not None and self._key_of is not None and self._cache.knows(self._key_of(text))
 
     def on_scores(self, pairs: Sequence[QueuedPair], logits: Float32Array, seconds: float) -> None:
         """Takes a micro-batch's logits of this run."""
