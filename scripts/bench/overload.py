@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,21 +36,21 @@ async def measure(server: ServerProcess, chosen: argparse.Namespace) -> dict[str
     idle = await open_loop(server.target, calls_per_second=capacity / 4, seconds=3.0, **sent)
     await open_loop(server.target, calls_per_second=chosen.load * capacity, seconds=3.0, **sent)
     before = resident_kib(server.pid)
-    started = time.monotonic()
     answers = await open_loop(
         server.target, calls_per_second=chosen.load * capacity, seconds=chosen.seconds, **sent
     )
     grown = resident_kib(server.pid) - before
+    started = min(a.ended_at - a.seconds for a in answers)
     ended = started + chosen.seconds
     after = await open_loop(server.target, calls_per_second=capacity / 4, seconds=3.0, **sent)
     good = [a for a in answers if a.code == "OK"]
+    # While the queue is as it is under load: not at the begin, when it fills, and not after the last call.
+    goodput = len([a for a in good if started + chosen.deadline <= a.ended_at <= ended])
     refused = [a for a in answers if a.reason == "OVERLOADED"]
     return {
         "capacity_calls_per_second": capacity,
         "offered_calls_per_second": chosen.load * capacity,
-        # What waits at the end is answered after it: the window is as long as the load, moved by a deadline.
-        "goodput_over_capacity": len([a for a in good if a.ended_at >= started + chosen.deadline])
-        / (capacity * chosen.seconds),
+        "goodput_over_capacity": goodput / (capacity * (chosen.seconds - chosen.deadline)),
         "accepted": record.quantiles([a.seconds for a in good]),
         "refused": record.quantiles([a.seconds for a in refused]),
         "late": len(answers) - len(good) - len(refused),
@@ -81,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     if chosen.quick:
         chosen.seconds = 8.0
-    flags = {"warmup.mode": "lazy"}
+    flags = {"warmup.mode": "lazy", "cache.max_mib": 0}
     server = ServerProcess(flags, program=fixed_cost_program(chosen.tokens_per_second))
     try:
         figures = asyncio.run(measure(server, chosen))

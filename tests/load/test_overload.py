@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
-    process = ServerProcess({"warmup.mode": "lazy"}, program=fixed_cost_program(RATE))
+    process = ServerProcess({"warmup.mode": "lazy", "cache.max_mib": 0}, program=fixed_cost_program(RATE))
     yield process
     assert process.stop() == 0
 

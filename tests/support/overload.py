@@ -37,9 +37,10 @@ class FixedCostBackend(FakeBackend):
         self._free_at = 0.0
 
     def score(self, pairs: Sequence[Pair], lane: int) -> Float32Array:
-        # Counted from when it should have ended the last time: what the machine was late then is made up for.
+        # Counted from when it should have ended the last time: what the machine was late then is made up for,
+        # as by a device that has its next work in hand.
         now = time.monotonic()
-        begun = self._free_at if now - self._free_at < 0.01 else now
+        begun = self._free_at if now - self._free_at < 0.05 else now
         self._free_at = begun + sum(pair.tokens for pair in pairs) / self._tokens_per_second
         time.sleep(max(0.0, self._free_at - now))
         return np.zeros(len(pairs), dtype=np.float32)

@@ -80,16 +80,32 @@ class Server:
         """Tokens that are played through at once."""
         return max(float(self.batch_tokens), horizon_tokens / _STEPS)
 
+    def doubt(self, works: Sequence[Work], until: float) -> list[float]:
+        """Seconds by which the forecast of each can be too late: whoever is refused must not have fitted.
+
+        Nothing where micro-batches are played through one by one and all weigh the same. For each that a
+        flow of little weight gets earlier, as many run of the others as they weigh more.
+        """
+        coarse = self.step((until - self.free_at) * self.tokens_per_second) - self.batch_tokens
+        most = max(work.weight for work in works)
+        least = min(work.weight for work in works)
+        return [
+            (coarse + (0.0 if most == least else self.batch_tokens * most / work.weight))
+            / self.tokens_per_second
+            for work in works
+        ]
+
 
 def check_time(works: Sequence[Work], wanted: Work, server: Server) -> None:
     """Returns if `wanted` can be taken in, so that it and all that was promised before is done in time.
 
-    A request that is late already is no reason to refuse another.
+    A request that is late already is no reason to refuse another. One that comes alone is always taken in:
+    how fast the model is, is seen by trying.
 
     Raises:
         OverloadedError: It cannot. The error tells when it could.
     """
-    if wanted.done_by is None:
+    if wanted.done_by is None or not works:
         return
     # However they are served: who has until then to be done is safe.
     everything = wanted.tokens + sum(work.tokens for work in works)
@@ -99,11 +115,10 @@ def check_time(works: Sequence[Work], wanted: Work, server: Server) -> None:
     if not threatened:
         return
     until = max(threatened)
-    step = server.step((until - server.free_at) * server.tokens_per_second) / server.tokens_per_second
-    spare = [step * share for share in _doubt([*works, wanted])]
+    spare = server.doubt([*works, wanted], until)
     horizon = until + max(spare)
     after = [
-        later - doubt for later, doubt in zip(server.finish([*works, wanted], horizon), spare, strict=True)
+        done - doubt for done, doubt in zip(server.finish([*works, wanted], horizon), spare, strict=True)
     ]
     late = after[-1] - wanted.done_by if wanted.done_by <= until else 0.0
     if late <= 0:
@@ -112,20 +127,10 @@ def check_time(works: Sequence[Work], wanted: Work, server: Server) -> None:
         judged = [instant if instant <= until else math.inf for instant in due]
         late = _harm(before, after, judged)
     if late > 0:
-        raise _no_time(
-            everything - wanted.tokens, wanted.tokens, server, min(late, all_done - min(threatened))
-        )
-
-
-def _doubt(works: Sequence[Work]) -> list[float]:
-    """By how many steps the forecast of each can be off: whoever is refused must not have fitted.
-
-    A micro-batch is not exactly full, and for each that a flow of little weight gets too early or too late,
-    as many run of the others as they weigh more.
-    """
-    weights = {work.weight for work in works}
-    most = max(weights)
-    return [1.0 if len(weights) == 1 else 1.0 + most / work.weight for work in works]
+        # When the queue has room by what is known now, but not sooner than it has become shorter by a part:
+        # whoever is refused comes back, and others come too.
+        waits = max(min(late, all_done - min(threatened)), (all_done - server.free_at) / 4)
+        raise _no_time(everything - wanted.tokens, wanted.tokens, server, waits)
 
 
 def _harm(before: Sequence[float], after: Sequence[float], due: Sequence[float]) -> float:
