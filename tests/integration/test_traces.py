@@ -17,7 +17,7 @@ from support.fake_backend import FakeBackend
 from support.servers import FAKE_MODEL_PROGRAM, ServerProcess, fake_config, fake_engine, serving
 
 from rerankd.app import Application
-from rerankd.assembly import StartupError
+from rerankd.assembly import StartupError, build_engine
 from rerankd.client import AsyncClient, Client, ClientOptions
 from rerankd.v1 import rerank_service_pb2 as pb
 
@@ -171,3 +171,18 @@ def test_without_the_extra_the_server_says_which(monkeypatch: pytest.MonkeyPatch
     config = fake_config(tracing={"enabled": True})
     with pytest.raises(StartupError, match=r"pip install 'rerankd\[otel\]'"):
         Application(config, fake_engine(FakeBackend(), config))
+
+
+async def test_a_server_that_asks_another_sends_the_trace_along(collector: Collector) -> None:
+    async with serving(traced(collector)) as behind:
+        remotes = {"far": {"url": f"grpc://{behind.target}"}}
+        config = traced(collector, plugins={"remotes": remotes})
+        async with serving(config, engine=build_engine(config)) as front:
+            parent = (("traceparent", PARENT),)
+            answer = await front.stub.Rerank(request(3, model="far"), metadata=parent)
+            assert len(answer.results) == 3
+    calls = {call.span_id: call for call in collector.wait_for(RERANK, 2)}
+    (first,) = [call for call in calls.values() if call.parent_id == SPAN_ID]
+    (second,) = [call for call in calls.values() if call is not first and call.parent_id == first.span_id]
+    assert (first.trace_id, second.trace_id) == (TRACE_ID, TRACE_ID)
+    assert {part.parent_id for part in collector.named("inference")} >= {first.span_id, second.span_id}
