@@ -19,12 +19,12 @@ from rerankd.core.errors import RerankdError
 from rerankd.core.registry import ModelReport
 from rerankd.core.warmup import Warmup, WarmupRequest, read_samples
 from rerankd.diagnostics.bundle import Bundler
+from rerankd.doors import gatekeeping_of, grpc_settings, http_server, prepare_process
 from rerankd.grpc_api.configuration import ConfigService
 from rerankd.grpc_api.health import SERVICE, HealthService
 from rerankd.grpc_api.probe import GrpcProbe
-from rerankd.grpc_api.server import GrpcServer, GrpcSettings, ListenError, bracketed
+from rerankd.grpc_api.server import GrpcServer, ListenError, bracketed
 from rerankd.grpc_api.service import RerankService
-from rerankd.reconfiguration.admin import Admin
 from rerankd.reconfiguration.reconfiguration import Reconfiguration
 from rerankd.reconfiguration.state import with_state
 from rerankd.telemetry import logs
@@ -56,20 +56,23 @@ class Application:
         base: Config | None = None,
         reread: Callable[[], Config] | None = None,
     ) -> None:
-        """Opens nothing yet.
+        """Opens no port yet; reads the files of keys and certificates.
 
         Args:
             config: What holds, with the changes of earlier runs that were kept.
             engine: Ranks; None = the one that `config` describes.
             base: The configuration without those changes; None = there are none.
             reread: Reads the configuration again, for SIGHUP; None = it cannot be read again.
+
+        Raises:
+            StartupError: A file of keys or certificates cannot be used.
         """
         self.config = config
         self.engine = engine or build_engine(config)
         self._reconfiguration = Reconfiguration(
             config, self.engine, base=(base or config).reranking, reread=reread
         )
-        self._admin = Admin(config.admin.token)
+        self._gatekeeping = gatekeeping_of(config)
         self._metrics = Metrics(self.engine)
         self._tracing = build_tracing(config)
         self.engine.telemetry.traces = self._tracing
@@ -77,13 +80,15 @@ class Application:
         self.http_port = 0
         self._state: ServingState = "starting"
         self._health = HealthService()
-        self._probe = GrpcProbe()
+        self._probe = GrpcProbe(self._gatekeeping.access.probe_token)
         self._warmup = Warmup(self.engine, self._probe)
         self._grpc = GrpcServer(
-            _grpc_settings(config),
+            grpc_settings(config),
             self._service(),
-            ConfigService(self._reconfiguration, self._admin),
+            ConfigService(self._reconfiguration),
             self._health,
+            self._gatekeeping.access,
+            self._gatekeeping.certificates,
             tracing=self._tracing,
             counts=self._metrics.grpc,
         )
@@ -145,7 +150,7 @@ class Application:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reconfiguration.reload_soon)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
         try:
             await self.startup()
             await self._until_stopped()
@@ -165,6 +170,10 @@ class Application:
         finally:
             stopped.cancel()
             ready.cancel()
+
+    def _reload_soon(self) -> None:
+        self._reconfiguration.reload_soon()
+        self._gatekeeping.reload_soon()
 
     def stop(self) -> None:
         """Makes `serve` drain and return; a second call cuts the grace short."""
@@ -192,6 +201,7 @@ class Application:
             closing.push_async_callback(self._grpc.stop)
             closing.push_async_callback(self._end_warming)
             closing.push_async_callback(self._reconfiguration.close)
+            closing.push_async_callback(self._gatekeeping.close)
             logger.info("going down", extra={"drain_delay_seconds": server.drain_delay_seconds})
             self._health.drain()
             await self._unless_hurried(asyncio.sleep(server.drain_delay_seconds))
@@ -241,6 +251,7 @@ class Application:
             self._warmup,
             offered=self._offered(),
             default_timeout_seconds=self.config.warmup.timeout_seconds,
+            stream_idle_seconds=self.config.server.stream_idle_seconds,
         )
 
     def _read_samples(self) -> list[Request]:
@@ -253,9 +264,13 @@ class Application:
     async def _open_doors(self) -> None:
         await self._grpc.start()
         self.grpc_port = self._grpc.port
-        self._probe.aim(self.config.host, self.grpc_port)
+        if self._grpc.probe_address:
+            self._probe.aim_at(self._grpc.probe_address)
+        else:
+            self._probe.aim(self.config.host, self.grpc_port)
         if self.config.http_enabled:
             await self._open_http_door()
+        self._gatekeeping.start()
         self._open.set()
 
     async def _open_http_door(self) -> None:
@@ -263,7 +278,6 @@ class Application:
         from rerankd.http_api.diagnostics import diagnostics_paths, diagnostics_routes
         from rerankd.http_api.openapi.configuration import configuration_paths
         from rerankd.http_api.routes import application
-        from rerankd.http_api.server import HttpServer
 
         bundler = Bundler(
             config=self.config, engine=self.engine, metrics=self._metrics, offered=self._offered()
@@ -274,18 +288,17 @@ class Application:
             accept_any_model=self.config.http.accept_any_model,
             offered=self._offered(),
             extra_routes=[
-                *configuration_routes(self._reconfiguration, self._admin),
-                *diagnostics_routes(bundler, self._admin),
+                *configuration_routes(self._reconfiguration),
+                *diagnostics_routes(bundler),
             ],
             extra_paths={**configuration_paths(), **diagnostics_paths()},
+            access=self._gatekeeping.access,
+            body_timeout_seconds=self.config.http.body_timeout_seconds,
+            stream_idle_seconds=self.config.server.stream_idle_seconds,
             metrics=self._metrics,
             tracing=self._tracing,
         )
-        host, port = self.config.host, self.config.http_port
-        try:
-            self._http = HttpServer(door, host, port)
-        except OSError as error:
-            raise StartupError(f"cannot listen on {bracketed(host)}:{port}: {error.strerror}") from error
+        self._http = http_server(self.config, door, self._gatekeeping.certificates)
         await self._http.start()
         self.http_port = self._http.port
 
@@ -349,6 +362,7 @@ def run(config: Config, reread: Callable[[], Config] | None = None) -> int:
     `reread` reads the configuration again, for SIGHUP.
     """
     logs.configure(config.log.level, config.log.format)
+    prepare_process()
     try:
         asyncio.run(_serve(config, reread))
     except StartupError as error:
@@ -363,15 +377,3 @@ async def _serve(config: Config, reread: Callable[[], Config] | None) -> None:
     except ConfigError as error:
         raise StartupError(str(error)) from error
     await Application(kept, base=config, reread=reread).serve()
-
-
-def _grpc_settings(config: Config) -> GrpcSettings:
-    return GrpcSettings(
-        host=config.host,
-        port=config.grpc_port,
-        max_receive_bytes=config.limits.max_receive_bytes,
-        reflection=config.server.reflection,
-        max_connection_age_seconds=config.server.max_connection_age_seconds,
-        max_connection_age_grace_seconds=config.server.max_connection_age_grace_seconds,
-        min_client_ping_seconds=config.server.min_client_ping_seconds,
-    )

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 CLIENTS = Path(__file__).resolve().parents[2] / "clients"
+EXAMPLES = CLIENTS.parent / "examples"
+SECURED = ("{target}", "{ca}", "{cert}", "{key}")
 STATICCHECK = "honnef.co/go/tools/cmd/staticcheck@v0.8.2"
 
 
@@ -27,6 +29,8 @@ class Client:
     """Ranks the lines of a file; takes {target}, {query}, {file} and {top}."""
     probe: list[str]
     """See PROBES.md."""
+    secured: list[str]
+    """Ranks at a server with mutual TLS; takes {target}, {ca}, {cert} and {key}, then query and texts."""
 
 
 def run(*command: str, cwd: Path, env: Mapping[str, str] | None = None) -> str:
@@ -56,12 +60,13 @@ def build_python(_folder: Path) -> Client:
             *("--top-n", "{top}", "{query}", "{file}"),
         ],
         probe=[sys.executable, str(here / "probe.py")],
+        secured=[sys.executable, str(EXAMPLES / "python" / "secured.py"), *SECURED],
     )
 
 
 def build_go(folder: Path) -> Client:
     go = CLIENTS / "go"
-    for package in ("./examples/plain", "./examples/rerank_file", "./internal/probe"):
+    for package in ("./examples/plain", "./examples/rerank_file", "./examples/secured", "./internal/probe"):
         run("go", "build", "-o", str(folder / Path(package).name), package, cwd=go)
     flags = ["-target", "{target}", "-top", "{top}", "{query}", "{file}"]
     return Client(
@@ -69,6 +74,9 @@ def build_go(folder: Path) -> Client:
         plain=[str(folder / "plain")],
         rerank_file=[str(folder / "rerank_file"), *flags],
         probe=[str(folder / "probe")],
+        secured=[
+            *(str(folder / "secured"), "-ca", "{ca}", "-cert", "{cert}", "-key", "{key}", "{target}"),
+        ],
     )
 
 
@@ -86,6 +94,7 @@ def build_java(folder: Path) -> Client:
         plain=[*command, "io.rerankd.examples.PlainExample"],
         rerank_file=[*command, "io.rerankd.examples.RerankFile", "{target}", "{query}", "{file}", "{top}"],
         probe=[*command, "io.rerankd.client.Probe"],
+        secured=[*command, "io.rerankd.examples.SecuredExample", *SECURED],
     )
 
 
@@ -109,6 +118,7 @@ def build_typescript(_folder: Path) -> Client:
             *("{target}", "{query}", "{file}", "{top}"),
         ],
         probe=["node", "--expose-gc", str(typescript / "dist-test" / "test" / "probe.js")],
+        secured=["node", str(typescript / "examples" / "secured.mjs"), *SECURED],
     )
 
 

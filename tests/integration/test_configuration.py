@@ -467,7 +467,7 @@ async def test_the_audit_log_tells_who_changed_what(
         {"old": 0, "new": 5},
         {"old": 5, "new": 6},
     ]
-    assert lines[0]["actor"] == "http 127.0.0.1"
+    assert lines[0]["actor"] == "http 127.0.0.1 with the key admin.token"
     assert lines[1]["actor"].startswith("grpc ipv4:127.0.0.1:")
 
 

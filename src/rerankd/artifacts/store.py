@@ -96,7 +96,7 @@ class ArtifactStore:
             ModelFailedError: The model is not on disk, or a file is damaged. A damaged download is
                 deleted, so that the next load fetches it anew.
         """
-        place = self._place(model_id)
+        place = self.place(model_id)
         if isinstance(place, DirectoryModel):
             place.load()
             return place.paths()
@@ -108,7 +108,7 @@ class ArtifactStore:
         configured = [*self._settings.local]
         configured += [self._own(alias) for alias in self._settings.aliases]
         configured += [self._names.default, *self._revisions, *self._precisions]
-        fetched = {place.repository for place in map(self._place, known) if isinstance(place, HubModel)}
+        fetched = {place.repository for place in map(self.place, known) if isinstance(place, HubModel)}
         # Anything may lie in a cache directory; what is no repository's folder is left alone.
         cached = [r for r in self._hub.repositories() if r not in fetched and is_hub_id(r)]
         return [self._list(model_id) for model_id in dict.fromkeys((*known, *configured, *cached))]
@@ -117,7 +117,7 @@ class ArtifactStore:
         return self._names.canonical(name, trusted=True)
 
     def _load(self, model_id: str, report: ProgressReporter, *, update: bool) -> ModelFiles:
-        place = self._place(model_id)
+        place = self.place(model_id)
         if isinstance(place, HubModel):
             is_offline = self._settings.offline or offline_by_environment()
             return self._hub.load(place, report, is_offline=is_offline, update=update)
@@ -126,8 +126,8 @@ class ArtifactStore:
         report(WarmupStage.RESOLVE, 1.0, f"{files.graph.name} at {files.revision}")
         return files
 
-    def _place(self, model_id: str) -> DirectoryModel | HubModel:
-        """Where the model's files are, by configuration."""
+    def place(self, model_id: str) -> DirectoryModel | HubModel:
+        """Where the files of a canonical id are, by configuration; no I/O."""
         wish = self._wish(model_id)
         preset = self._presets.get(model_id, Preset(id=model_id))
         local = self._settings.local.get(model_id)
@@ -163,7 +163,7 @@ class ArtifactStore:
 
     def _list(self, model_id: str) -> ModelListing:
         preset = self._presets.get(model_id, Preset(id=model_id))
-        place = self._place(model_id)
+        place = self.place(model_id)
         if isinstance(place, DirectoryModel):
             size = place.size()
             source, revision, available, license_id = str(place.directory), "", size > 0, place.license

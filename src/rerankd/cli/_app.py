@@ -10,6 +10,7 @@ from rerankd import __version__
 from rerankd.cli._config import config
 from rerankd.cli._debug_bundle import debug_bundle
 from rerankd.cli._failure import Failure, describe
+from rerankd.cli._keys import keys
 from rerankd.cli._models import models
 from rerankd.cli._rerank import rerank
 from rerankd.cli._reranking import reranking
@@ -46,5 +47,5 @@ def app(debug: bool) -> None:
     """Rerank the candidates of a search by how well each answers the query."""
 
 
-for command in (serve, rerank, status, warmup, models, config, reranking, top, debug_bundle):
+for command in (serve, rerank, status, warmup, models, config, reranking, keys, top, debug_bundle):
     app.add_command(command)

@@ -19,11 +19,12 @@ class Failure(click.ClickException):
 
 
 _HINTS = {
-    "UNAVAILABLE": "is a server running there? `rerankd serve` starts one, --server names another",
+    "UNAVAILABLE": "is a server running there? `rerankd serve` starts one, --server names another, and --tls "
+    "speaks to one with a certificate",
     "MODEL_NOT_FOUND": "`rerankd status` lists a server's models, `rerankd models list` those it can load",
     "MODEL_LOADING": "`rerankd status --wait` waits for it",
     "MODEL_FAILED": "the server's log has the cause; `rerankd warmup` tries again",
-    "UNAUTHENTICATED": "the server wants a key",
+    "UNAUTHENTICATED": "--token or RERANKD_TOKEN gives the key, `rerankd keys generate` makes one",
     "DEADLINE_EXCEEDED": "--timeout allows more time",
 }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rerankd.cli._connection import json_option
+from rerankd.cli._connection import connect, credential_options, json_option
 from rerankd.cli._documents import documents_of
 from rerankd.cli._settings import load_config, settings_options
 
@@ -31,6 +31,7 @@ STREAM_RETURNS = 1000
     metavar="TARGET",
     help="Address of a server's gRPC port. Without one the model is loaded and run here.",
 )
+@credential_options
 @click.option("--model", default="", help="Id, preset or alias; default: the server's.")
 @click.option("-n", "--top-n", default=10, show_default=True, type=click.IntRange(min=0), help="0 = all.")
 @click.option("--raw-scores", is_flag=True, help="Logits instead of scores from 0 to 1.")
@@ -87,9 +88,7 @@ def rerank(
         options["return_documents"] = len(first) <= UNARY_DOCUMENTS or 1 <= top_n <= STREAM_RETURNS
         everything = itertools.chain(first, documents)
         if target:
-            from rerankd.client import Client
-
-            with Client(target) as client:
+            with connect(target) as client:
                 response = client.rerank_all(query, everything, timeout_seconds=timeout, **options)
         else:
             from rerankd.cli._in_process import rerank_in_process

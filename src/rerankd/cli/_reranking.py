@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rerankd.cli._connection import json_option, server_option
+from rerankd.cli._connection import channel, client_options, json_option, server_option
 from rerankd.cli._failure import Failure
 from rerankd.cli._output import console, on_terminal, print_lines, print_message
 
 if TYPE_CHECKING:
+    import grpc
     from google.protobuf.descriptor import FieldDescriptor
 
+    from rerankd.client import ClientOptions
     from rerankd.v1 import config_service_pb2 as pb
 
 TOKEN_VARIABLE = "RERANKD_ADMIN__TOKEN"  # noqa: S105 - a name
@@ -49,8 +51,11 @@ def show(*, target: str, as_json: bool) -> None:
     """Print what holds now, and the model of requests that name none."""
     from rerankd.v1 import config_service_pb2 as pb
 
-    with _service(target) as stub:
-        answer = stub.GetRerankingConfig(pb.GetRerankingConfigRequest(), timeout=_READ_SECONDS)
+    options = client_options()
+    with _service(target, options) as stub:
+        answer = stub.GetRerankingConfig(
+            pb.GetRerankingConfigRequest(), metadata=options.call_metadata(), timeout=_READ_SECONDS
+        )
     _print(answer, as_json=as_json)
 
 
@@ -75,14 +80,15 @@ def set_(
     `KEY=` without a value goes back to the default, except where the value is one of a few words; a list
     is `a,b`.
     """
-    token = os.environ.get(token_env, "")
-    if not token:
-        raise Failure(f"{token_env} is not set; it has to hold the admin token of the server")
-    request = update_of(settings, persist=persist)
-    with _service(target) as stub:
-        answer = stub.UpdateRerankingConfig(
-            request, metadata=(("authorization", f"Bearer {token}"),), timeout=timeout
+    options = client_options(os.environ.get(token_env))
+    if not options.token:
+        raise Failure(
+            f"{token_env} is not set; it has to hold the admin token of the server, or --token a key of the "
+            "scope admin"
         )
+    request = update_of(settings, persist=persist)
+    with _service(target, options) as stub:
+        answer = stub.UpdateRerankingConfig(request, metadata=options.call_metadata(), timeout=timeout)
     _print(answer, as_json=as_json)
 
 
@@ -179,14 +185,11 @@ def _rows(config: pb.RerankingConfig) -> Iterator[tuple[str, object]]:
 
 
 @contextmanager
-def _service(target: str) -> Iterator[Any]:
+def _service(target: str, options: ClientOptions) -> Iterator[Any]:
     """The service of a server, its failures those of the client."""
-    import grpc
-
-    from rerankd.client import ClientOptions
     from rerankd.client._errors import typed_errors
     from rerankd.v1.config_service_pb2_grpc import ConfigServiceStub
 
     stub: Callable[[grpc.Channel], Any] = ConfigServiceStub
-    with grpc.insecure_channel(target, ClientOptions().channel_arguments()) as channel, typed_errors():
-        yield stub(channel)
+    with channel(target, options) as connected, typed_errors():
+        yield stub(connected)

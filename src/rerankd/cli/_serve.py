@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -38,7 +39,7 @@ def serve(
     """Run the server.
 
     SIGTERM and Ctrl-C stop it after the calls under way; a second one stops it at once. SIGHUP makes it
-    read the section `reranking` of its configuration again. A flag wins
+    read keys, certificates and the section `reranking` of its configuration again. A flag wins
     over the environment, the environment over the file. `rerankd config show` prints what holds.
     """
     flags = {
@@ -52,6 +53,9 @@ def serve(
         "log.format": log_format,
     }
     config = load_config(flags, settings, config_file)
+    # gRPC reads it when it is imported. Without it each stranger whose handshake fails writes a line to
+    # stderr that is no line of the log.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     with server_packages():
         from rerankd.app import run
     ctx.exit(run(config, config_reader(flags, settings, config_file)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rerankd.cli._connection import json_option, server_option
+from rerankd.cli._connection import connect, json_option, server_option
 from rerankd.cli._output import console, on_terminal, one_line, print_lines, print_message
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ def status(ctx: click.Context, *, target: str, wait: bool, timeout: float, as_js
 
     The exit status is 0 only when the server is ready, 1 otherwise.
     """
-    from rerankd.client import Client
-
-    with Client(target) as client:
+    with connect(target) as client:
         if wait:
             client.wait_until_ready(timeout)
         ready = client.is_ready()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rerankd.cli._connection import json_option, server_option
+from rerankd.cli._connection import connect, json_option, server_option
 from rerankd.cli._output import print_message
 from rerankd.cli._progress import stage_bars
 
@@ -30,10 +30,9 @@ def warmup(*, model: str, target: str, timeout: float, as_json: bool) -> None:
 
     Without MODEL it is the server's default one. A load that is under way is joined.
     """
-    from rerankd.client import Client
     from rerankd.v1 import rerank_service_pb2 as pb
 
-    with Client(target) as client, stage_bars() as report:
+    with connect(target) as client, stage_bars() as report:
 
         def on_progress(message: WarmupResponse) -> None:
             if message.stage != pb.WARMUP_STAGE_DONE:

@@ -1,5 +1,6 @@
 """Every setting of the server: its name, default, bounds and where its value came from."""
 
+from rerankd.config.access import AuthConfig, TlsConfig
 from rerankd.config.delegated import CloudConfig, PluginsConfig, ProviderConfig, RemoteConfig
 from rerankd.config.reference import ReferenceRow, reference
 from rerankd.config.reranking import RerankingConfig
@@ -8,6 +9,7 @@ from rerankd.config.settings import Config, ConfigError, load, show
 from rerankd.config.sources import env_name
 
 __all__ = [
+    "AuthConfig",
     "CloudConfig",
     "Config",
     "ConfigError",
@@ -17,6 +19,7 @@ __all__ = [
     "ReferenceRow",
     "RemoteConfig",
     "RerankingConfig",
+    "TlsConfig",
     "env_name",
     "load",
     "reference",

@@ -135,6 +135,16 @@ class ServerConfig(Section):
     """Time for the calls of a connection that has reached its age; 0 = as long as they take."""
     min_client_ping_seconds: Seconds = 30.0
     """Closest keepalive pings that a client may send; one that pings faster is disconnected."""
+    max_connection_idle_seconds: Seconds = 600.0
+    """Age at which a gRPC connection without calls is closed; clients reconnect by themselves. 0 = never."""
+    max_connections: Count = 10_000
+    """Most connections of each door at a time; more are refused. 0 = as many as the system allows."""
+    stream_idle_seconds: Seconds = 300.0
+    """Longest time that the server waits for a stream's next message, or over HTTP for its reader; the stream
+    then fails with DEADLINE_EXCEEDED. 0 = as long as it takes."""
+    reload_seconds: Seconds = 5.0
+    """Pause between two looks at whether the files of keys and certificates have changed; 0 = they are read
+    again only at SIGHUP."""
 
 
 class LogConfig(Section):
@@ -167,14 +177,20 @@ class HttpConfig(Section):
     accept_any_model: bool = False
     """Whether routes that speak another service's dialect answer a model name that is not known here with
     the default model, for clients that cannot be told another name."""
+    header_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
+    """Longest time from the first byte of a request, or from the opening of the connection, to the end of
+    its headers; the connection is then closed."""
+    body_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Longest time for the whole body of a request, which then fails with status 408. Bodies of streams go
+    by `server.stream_idle_seconds`."""
 
 
 class AdminConfig(Section):
     """Changes while the server runs."""
 
     token: SecretStr | None = None
-    """Token of those who may change the configuration; without it nobody may. Better given by environment
-    than by file."""
+    """Token of those who may change the configuration: a key of the scope admin. Without it only keys of
+    that scope may. Better given by environment than by file."""
     state_file: HomePath | None = None
     """File that keeps changes which are to outlive the process; it wins over flags, environment and file.
     Without it no change can be kept."""

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from rerankd.config.access import AuthConfig, TlsConfig
 from rerankd.config.delegated import CloudConfig, PluginsConfig
 from rerankd.config.reranking import RerankingConfig
 from rerankd.config.sections import (
@@ -78,6 +79,8 @@ class Config(Section):
     server: ServerConfig = ServerConfig()
     http: HttpConfig = HttpConfig()
     admin: AdminConfig = AdminConfig()
+    tls: TlsConfig = TlsConfig()
+    auth: AuthConfig = AuthConfig()
     # Made when the configuration is, as above.
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     log: LogConfig = LogConfig()

@@ -16,7 +16,16 @@ from pydantic.fields import FieldInfo
 
 ENV_PREFIX = "RERANKD_"
 FILE_VARIABLE = "RERANKD_CONFIG"
-CLIENT_VARIABLES = frozenset({"RERANKD_TARGET"})
+CLIENT_VARIABLES = frozenset(
+    {
+        "RERANKD_TARGET",
+        "RERANKD_TOKEN",
+        "RERANKD_TLS",
+        "RERANKD_TLS_CA",
+        "RERANKD_TLS_CERT",
+        "RERANKD_TLS_KEY",
+    }
+)
 """Variables that the client commands read; no settings of the server."""
 # Kubernetes sets these for each Service whose name begins with "rerankd": nobody wrote them.
 _SERVICE_LINK = re.compile(r"^RERANKD_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP|SCTP).*)?)$")

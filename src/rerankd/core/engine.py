@@ -32,13 +32,16 @@ from rerankd.core.policy import (
     is_fault_of_model,
     load_before,
     soft_deadline,
+    spent_tokens,
     stand_ins,
     stood_in,
     why,
 )
+from rerankd.core.quota import reserved
 from rerankd.core.ranking import final_ranking, passthrough
 from rerankd.core.registry import Registry
 from rerankd.core.reranking import RerankingPolicy
+from rerankd.core.rights import check_model, may_use
 from rerankd.core.run import Run, unscored_result
 from rerankd.core.runs import Runs
 from rerankd.core.score_cache import ScoreCache
@@ -259,7 +262,8 @@ class _UnaryCall:
 
     def stand_ins(self) -> list[str]:
         """Models to try, in order, once this one has failed."""
-        return stand_ins(self._registry, self._policy, self._request.options)
+        names = stand_ins(self._registry, self._policy, self._request.options)
+        return may_use(self._caller, self._registry, names)
 
     def is_forgiven(self, error: RerankdError) -> bool:
         """Whether the original order is an answer to the error."""
@@ -273,6 +277,7 @@ class _UnaryCall:
         partial = self._request.options.on_deadline is DeadlineMode.PARTIAL
         until = soft_deadline(self._deadline) if partial else self._deadline
         try:
+            check_model(self._caller, self._registry, self._request.options.model)
             self._model = await load_before(self._registry, self._request.options.model, self._deadline)
             if isinstance(self._model, NoModel):
                 return self.original_order(NOT_RERANKED)
@@ -314,9 +319,11 @@ class _UnaryCall:
             whole=True,
             use_cache=self._request.use_cache,
         )
-        self._open(run, scored, model)
-        await run.add(range(len(scored)), scored)
-        await run.drained()
+        tokens = self._tokens_of(scored, model)
+        with reserved(self._caller.quota, tokens, lambda: spent_tokens(run.usage, model, tokens)):
+            self._open(run, scored, model)
+            await run.add(range(len(scored)), scored)
+            await run.drained()
 
     def _open(self, run: Run, documents: Sequence[Document], model: LocalModel | DelegatedModel) -> None:
         """Takes a place for documents; where there is none, for those of them that have to be scored at all.
@@ -340,11 +347,13 @@ class _UnaryCall:
             client=self._caller.client,
             priority=options.priority or Priority.INTERACTIVE,
             deadline=self._deadline,
-            estimated_tokens=estimate_tokens(
-                self._request.query, documents, options, model.description.max_tokens
-            ),
+            estimated_tokens=self._tokens_of(documents, model),
             done_by=None if partial else soft_deadline(self._deadline),
         )
+
+    def _tokens_of(self, documents: Sequence[Document], model: LocalModel | DelegatedModel) -> int:
+        request = self._request
+        return estimate_tokens(request.query, documents, request.options, model.description.max_tokens)
 
     def _ranking(self, outcome: Outcome, reason: str) -> Ranking:
         options, documents = self._request.options, self._request.documents

@@ -10,15 +10,17 @@ from collections.abc import Sequence
 
 from rerankd.core.errors import (
     DeadlineExceededError,
+    ForbiddenError,
     InvalidRequestError,
     ModelLoadingError,
     ModelNotFoundError,
     RerankdError,
 )
 from rerankd.core.loaded import DelegatedModel, LoadedModel
+from rerankd.core.quota import KeyQuotaError
 from rerankd.core.registry import Registry
 from rerankd.core.reranking import RerankingPolicy
-from rerankd.core.types import Document, LongDocument, Options
+from rerankd.core.types import Document, LongDocument, Options, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +63,12 @@ def estimate_tokens(query: str, documents: Sequence[Document], options: Options,
     # Windows overlap by a quarter and each repeats the query.
     room = max(1, min(options.max_tokens_per_document or max_tokens, max_tokens - overhead))
     return sum((overhead + room) * (1 + length // 3 * 4 // (3 * room)) for length in texts)
+
+
+def spent_tokens(usage: Usage, model: LoadedModel, estimated: int) -> int:
+    """What a request cost its caller; not every model elsewhere tells how much it read."""
+    untold = isinstance(model, DelegatedModel) and usage.scored_documents and not usage.tokens
+    return estimated if untold else usage.tokens
 
 
 def check_supported(options: Options, model: LoadedModel) -> None:
@@ -106,9 +114,18 @@ def stand_ins(registry: Registry, policy: RerankingPolicy, options: Options) -> 
     return tried[1:]
 
 
+_FAULTS_OF_CALLER = (
+    InvalidRequestError,
+    ModelNotFoundError,
+    DeadlineExceededError,
+    ForbiddenError,
+    KeyQuotaError,
+)
+
+
 def is_fault_of_model(error: RerankdError) -> bool:
     """Whether another model, or none, could still answer; what the caller did wrong stays wrong."""
-    return not isinstance(error, (InvalidRequestError, ModelNotFoundError, DeadlineExceededError))
+    return not isinstance(error, _FAULTS_OF_CALLER)
 
 
 NOT_RERANKED = "NONE: the model none leaves documents in their order"

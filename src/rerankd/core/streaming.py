@@ -16,6 +16,7 @@ from rerankd.core.policy import (
     NOT_RERANKED,
     check_streamable,
     check_supported,
+    estimate_tokens,
     is_fault_of_model,
     load_before,
     soft_deadline,
@@ -23,9 +24,11 @@ from rerankd.core.policy import (
     stood_in,
     why,
 )
+from rerankd.core.quota import StreamMeter
 from rerankd.core.ranking import passthrough
 from rerankd.core.registry import Registry
 from rerankd.core.reranking import RerankingPolicy
+from rerankd.core.rights import check_model, may_use
 from rerankd.core.run import Run, unscored_result
 from rerankd.core.runs import Runs
 from rerankd.core.scoring import TOKENIZE_SLICE
@@ -76,6 +79,7 @@ class StreamSession:
         self._received = 0
         self._fed = 0
         self._operators_bound = 0
+        self._max_tokens = 0
         self._chunk = Chunk(indexes=(), documents=())
         """The chunk being fed; what of it is not yet fed belongs to the answer all the same."""
         self._top = collector(self._options, self._limits.max_stream_results)
@@ -84,6 +88,7 @@ class StreamSession:
         self._first: list[Result] = []
         self._run: Run | None = None
         self._model = ModelRef(id="", revision="", backend="")
+        self._meter = StreamMeter(caller.quota)
         self._given_up = ""
         """Why the answer is the original order, once it is to be that."""
         self._stand_in = ""
@@ -113,6 +118,7 @@ class StreamSession:
             await asyncio.gather(reader, return_exceptions=True)
             late = until is not None and time.monotonic() >= until
             run.close(Dropped.DEADLINE if late else Dropped.CANCELLED)
+            self._meter.close()
         yield self._ranking(run, outcome, reason)
 
     async def _begin(self) -> Run | None:
@@ -128,7 +134,8 @@ class StreamSession:
             if not is_fault_of_model(error):
                 raise
             failure = error
-        for name in stand_ins(self._registry, self._policy, self._options):
+        names = stand_ins(self._registry, self._policy, self._options)
+        for name in may_use(self._caller, self._registry, names):
             try:
                 run = await self._open(name)
             except RerankdError as error:
@@ -148,6 +155,8 @@ class StreamSession:
 
     async def _open(self, name: str) -> Run | None:
         """A run on a model; None if that model ranks nothing."""
+        check_model(self._caller, self._registry, name)
+        self._meter.check_start()
         load_by = self._caller.deadline or time.monotonic() + self._limits.max_request_seconds
         model = await load_before(self._registry, name, load_by)
         self._model = model.ref
@@ -156,6 +165,7 @@ class StreamSession:
             return None
         check_supported(self._options, model)
         check_streamable(model)
+        self._max_tokens = model.description.max_tokens
         self._operators_bound = self._policy.bound(self._request.options, is_cloud=model.description.is_cloud)
         if self._request.emit is Emit.SCORES:
             self._pending = ScoreBuffer(model.ref)
@@ -217,6 +227,9 @@ class StreamSession:
         self._remember(chunk)
         scored = self._to_score(chunk)
         await self._room(run, scored)
+        if scored and run.failure is None:
+            # Before the documents count as fed: a deadline that passes here still finds them.
+            await self._meter.enter(self._sizes(chunk.part(0, scored)))
         self._fed += len(chunk)
         if run.failure is not None:
             self._leave_unscored(self._unscored(chunk))
@@ -225,6 +238,16 @@ class StreamSession:
         if scored:
             await run.add(chunk.indexes[:scored], chunk.documents[:scored])
         run.usage.documents = self._received
+
+    def _sizes(self, chunk: Chunk) -> dict[int, int]:
+        """Index of each document to its tokens, about; empty where nobody counts them."""
+        if self._caller.quota is None:
+            return {}
+        query, options = self._request.query, self._options
+        return {
+            index: estimate_tokens(query, [document], options, self._max_tokens)
+            for index, document in zip(chunk.indexes, chunk.documents, strict=True)
+        }
 
     def _to_score(self, chunk: Chunk) -> int:
         """How many documents of a chunk, from its beginning, are to be scored.
@@ -304,6 +327,7 @@ class StreamSession:
             self._run.changed.set()
 
     def _take(self, result: Result) -> None:
+        self._meter.leave(result.index)
         self._top_changed |= self._top.add(result)
         if self._pending is not None:
             self._pending.add(result)

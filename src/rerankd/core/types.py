@@ -5,6 +5,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rerankd.core.quota import Quota
 
 
 class LongDocument(enum.Enum):
@@ -114,6 +118,10 @@ class Caller:
     """Identity for fairness: the key's name where there is one, else the peer's address."""
     deadline: float | None = None
     """Instant on the clock of `time.monotonic`, in seconds; None = no deadline."""
+    models: tuple[str, ...] | None = None
+    """Patterns of ids, or names, of the models that the caller may use; None = all of them."""
+    quota: Quota | None = None
+    """How much the caller may have scored; None = no bound of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import grpc.aio
 
+from rerankd.access.access import identity
 from rerankd.config import RerankingConfig
 from rerankd.core.errors import InvalidRequestError
 from rerankd.messages import convert
-from rerankd.reconfiguration.admin import Admin
 from rerankd.reconfiguration.changes import unknown_field
 from rerankd.reconfiguration.reconfiguration import Current, Reconfiguration
 from rerankd.v1 import config_service_pb2 as pb
@@ -52,11 +52,10 @@ _WORDS: Mapping[str, Mapping[Any, str]] = {
 
 
 class ConfigService(ConfigServiceServicer):
-    """Reads for everybody; changes for whoever has the admin token."""
+    """Reads and changes; who may is decided before a call comes here."""
 
-    def __init__(self, reconfiguration: Reconfiguration, admin: Admin) -> None:
+    def __init__(self, reconfiguration: Reconfiguration) -> None:
         self._reconfiguration = reconfiguration
-        self._admin = admin
 
     async def GetRerankingConfig(  # noqa: N802
         self, request: pb.GetRerankingConfigRequest, context: Context
@@ -73,10 +72,9 @@ class ConfigService(ConfigServiceServicer):
         self, request: pb.UpdateRerankingConfigRequest, context: Context
     ) -> pb.UpdateRerankingConfigResponse:
         """Changes the fields that the mask names."""
-        self._admin.check(_authorization(context))
         current: Current = await self._reconfiguration.update(
             changes_from(request.config, request.update_mask.paths),
-            actor=f"grpc {context.peer()}",
+            actor=identity.get().actor(f"grpc {context.peer()}"),
             persist=request.persist,
             name_of=_named,
         )
@@ -145,8 +143,3 @@ def _number(words: Mapping[Any, str], wanted: str) -> Any:
 def _named(field: str) -> str:
     """How the message names a field of the configuration."""
     return f"config.{_MESSAGE_NAMES.get(field, field)}"
-
-
-def _authorization(context: Context) -> str | None:
-    value = dict(context.invocation_metadata() or ()).get("authorization")
-    return value if isinstance(value, str) else None

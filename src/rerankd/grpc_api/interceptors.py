@@ -1,4 +1,4 @@
-"""What surrounds every call: those who look on, then errors, draining, replies; and the order of all."""
+"""What surrounds every call: those who look on, then errors, access, draining, replies; and their order."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
+from rerankd.access import access
 from rerankd.core.errors import InvalidRequestError, RerankdError, draining
 from rerankd.grpc_api.call_interceptor import CallInterceptor, Context, Handler, behaviour_of, handler_like
 from rerankd.grpc_api.errors import status_code, status_from, unexpected
@@ -23,6 +24,8 @@ from rerankd.telemetry.call_metrics import GrpcCalls
 from rerankd.telemetry.tracing import Tracing
 
 logger = logging.getLogger(__name__)
+
+AUTHORIZATION_KEY = "authorization"
 
 
 class Errors(CallInterceptor):
@@ -50,6 +53,28 @@ class Errors(CallInterceptor):
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
         return super()._wrap(method, _with_tolerant_parser(handler))
+
+
+class Access(CallInterceptor):
+    """Lets in who may call, before anything of the call is looked at."""
+
+    name = "access"
+
+    def __init__(self, access: access.Access) -> None:
+        super().__init__()
+        self._access = access
+
+    @asynccontextmanager
+    async def around(self, method: str, context: Context) -> AsyncIterator[None]:
+        """Remembers who calls; fails with UNAUTHENTICATED or FORBIDDEN for those who may not."""
+        authorization = dict(context.invocation_metadata() or ()).get(AUTHORIZATION_KEY)
+        self._access.enter(
+            method,
+            authorization if isinstance(authorization, str) else None,
+            # Only the server's own probe comes by a socket of the system.
+            private=context.peer().startswith("unix"),
+        )
+        yield
 
 
 class Draining(CallInterceptor):
@@ -174,9 +199,12 @@ class Replies(CallInterceptor):
         return handler_like(handler, write_each if inspect.isasyncgenfunction(inner) else write)
 
 
-def chain(draining: Draining, *, tracing: Tracing, counts: GrpcCalls) -> tuple[CallInterceptor, ...]:
+def chain(
+    draining: Draining, decide: access.Access, *, tracing: Tracing, counts: GrpcCalls
+) -> tuple[CallInterceptor, ...]:
     """All interceptors, outermost first."""
-    return (Traces(tracing), RequestIds(), Counting(counts), Logging(), Errors(), draining, Replies())
+    looking_on = (Traces(tracing), RequestIds(), Counting(counts), Logging())
+    return (*looking_on, Errors(), Access(decide), draining, Replies())
 
 
 class _Malformed:
@@ -198,7 +226,7 @@ def _with_tolerant_parser(handler: Handler) -> Handler:
         return await inner(_parsed(request), context)
 
     async def streaming(requests: AsyncIterator[Any], context: Context) -> Any:
-        return await inner((_parsed(request) async for request in requests), context)
+        return await inner(_each_parsed(requests), context)
 
     return handler_like(handler, streaming if handler.request_streaming else unary, tolerant)
 
@@ -207,6 +235,12 @@ def _parsed(message: Any) -> Any:
     if isinstance(message, _Malformed):
         raise InvalidRequestError("the message cannot be parsed; was it made with this service's schema?")
     return message
+
+
+async def _each_parsed(messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """Touches the messages only when the first is asked for: a call that is refused never does."""
+    async for message in messages:
+        yield _parsed(message)
 
 
 async def _abort(context: Context, error: RerankdError) -> NoReturn:

@@ -21,13 +21,19 @@ _DOCUMENTS = ("The server is ready.", "A document about something else entirely.
 class GrpcProbe:
     """Calls Rerank as a client would: socket, interceptors, conversion and all."""
 
-    def __init__(self) -> None:
+    def __init__(self, token: str = "") -> None:
+        """`token`: what lets it in; empty = everybody is let in."""
         self._target = ""
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self._listening = asyncio.Event()
 
     def aim(self, host: str, port: int) -> None:
         """Tells where the server listens, once it does; probes wait for that."""
-        self._target = f"{bracketed(_loopback(host))}:{port}"
+        self.aim_at(f"{bracketed(_loopback(host))}:{port}")
+
+    def aim_at(self, target: str) -> None:
+        """Tells where the server listens for probes only."""
+        self._target = target
         self._listening.set()
 
     async def __call__(self, model_id: str) -> None:
@@ -47,7 +53,7 @@ class GrpcProbe:
         options = (("grpc.enable_http_proxy", 0),)
         async with grpc.aio.insecure_channel(self._target, options=options) as channel:
             try:
-                response = await RerankServiceStub(channel).Rerank(request)
+                response = await RerankServiceStub(channel).Rerank(request, metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
                 raise BackendFailedError(
                     f"the probe through the server's own port failed with {error.code().name}",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import grpc
 import grpc.aio
 
+from rerankd.access.access import Access
+from rerankd.access.certificates import Certificates
+from rerankd.grpc_api.credentials import server_credentials
 from rerankd.grpc_api.health import HealthService
 from rerankd.grpc_api.interceptors import Draining, chain
 from rerankd.grpc_api.methods import CODES, METHODS
@@ -19,6 +23,7 @@ from rerankd.v1.config_service_pb2_grpc import ConfigServiceServicer, add_Config
 from rerankd.v1.rerank_service_pb2_grpc import RerankServiceServicer, add_RerankServiceServicer_to_server
 
 _MAX_PINGS = 2**31 - 1
+_HANDSHAKE_MS = 20_000
 _ARRIVE_SECONDS = 0.05
 """Time for calls that are on the wire to arrive here, and for GOAWAY to arrive there."""
 _LONGEST_HOLD_SECONDS = 0.5
@@ -44,6 +49,10 @@ class GrpcSettings:
     max_connection_age_grace_seconds: float = 120.0
     """0 = calls of an old connection take as long as they take."""
     min_client_ping_seconds: float = 30.0
+    max_connection_idle_seconds: float = 600.0
+    """0 = connections without calls live as long as their clients want."""
+    max_connections: int = 10_000
+    """0 = as many as the system allows."""
 
 
 class GrpcServer:
@@ -58,18 +67,25 @@ class GrpcServer:
         service: RerankServiceServicer,
         configuration: ConfigServiceServicer,
         health: HealthService,
+        access: Access,
+        certificates: Certificates | None = None,
         *,
         tracing: Tracing,
         counts: GrpcCalls,
     ) -> None:
+        """`certificates`: None = plain text."""
         self.port = 0
+        self.probe_address = f"unix-abstract:rerankd-{secrets.token_hex(16)}" if certificates else ""
+        """Where the warm-up probe calls; empty = the port that everybody calls."""
         self._settings = settings
         self._service = service
         self._configuration = configuration
         self._health = health
+        self._access = access
+        self._certificates = certificates
         self._draining = Draining()
         counts.prepare(METHODS, CODES)
-        self._interceptors = chain(self._draining, tracing=tracing, counts=counts)
+        self._interceptors = chain(self._draining, access, tracing=tracing, counts=counts)
         self._server: grpc.aio.Server | None = None
         self._stopping: asyncio.Task[None] | None = None
 
@@ -92,13 +108,21 @@ class GrpcServer:
             add_reflection(server)
         address = f"{bracketed(self._settings.host)}:{self._settings.port}"
         try:
-            self.port = server.add_insecure_port(address)
+            self.port = self._listen(server, address)
         except RuntimeError as error:
             raise ListenError(
                 f"cannot listen on {address}: it is in use, or no address of this machine"
             ) from error
         self._server = server
         await server.start()
+
+    def _listen(self, server: grpc.aio.Server, address: str) -> int:
+        if self._certificates is None:
+            return server.add_insecure_port(address)
+        # The probe has no certificate that another authority vouches for, and the name in the server's own
+        # is not that of the loopback. Its token opens this socket, and nothing else does.
+        server.add_insecure_port(self.probe_address)
+        return server.add_secure_port(address, server_credentials(self._certificates))
 
     async def go_away(self, grace_seconds: float) -> None:
         """Takes no new calls from now on and tells every connection so; calls under way go on.
@@ -138,6 +162,8 @@ def channel_options(settings: GrpcSettings) -> Sequence[tuple[str, int]]:
         ("grpc.max_receive_message_length", settings.max_receive_bytes),
         # A summary of a long stream is as large as its caller asked for.
         ("grpc.max_send_message_length", -1),
+        # By default whoever connects and says nothing holds a connection for two minutes.
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
         # By default two servers may share a port, and each would get some of the connections.
         ("grpc.so_reuseport", 0),
         ("grpc.keepalive_permit_without_calls", 1),
@@ -146,6 +172,10 @@ def channel_options(settings: GrpcSettings) -> Sequence[tuple[str, int]]:
             _milliseconds(settings.min_client_ping_seconds),
         ),
     ]
+    if settings.max_connection_idle_seconds:
+        options.append(("grpc.max_connection_idle_ms", _milliseconds(settings.max_connection_idle_seconds)))
+    if settings.max_connections:
+        options.append(("grpc.max_allowed_incoming_connections", settings.max_connections))
     if settings.max_connection_age_seconds:
         options.append(("grpc.max_connection_age_ms", _milliseconds(settings.max_connection_age_seconds)))
         if settings.max_connection_age_grace_seconds:

@@ -10,15 +10,17 @@ from urllib.parse import quote
 
 import grpc.aio
 
+from rerankd.access.access import identity
 from rerankd.core.engine import Engine, Request
 from rerankd.core.errors import InvalidRequestError, RerankdError
 from rerankd.core.limits import Limits
+from rerankd.core.rights import check_model
 from rerankd.core.stream_events import Scores, Snapshot
 from rerankd.core.types import Caller, Document, Ranking
 from rerankd.core.warmup import Warmup, WarmupRequest
 from rerankd.messages import convert
 from rerankd.messages.status import server_status, warmup_event
-from rerankd.messages.stream_input import chunks_of, start_of
+from rerankd.messages.stream_input import chunks_of, not_idle, start_of
 from rerankd.telemetry.calls import note_ranking
 from rerankd.v1 import rerank_service_pb2 as pb
 from rerankd.v1.rerank_service_pb2_grpc import RerankServiceServicer
@@ -34,6 +36,7 @@ class RerankService(RerankServiceServicer):
         warmup: Takes models to a warm path.
         offered: Names of the models that the operator configured; Status lists them always.
         default_timeout_seconds: Of a Warmup that brings neither a timeout nor a deadline.
+        stream_idle_seconds: Longest pause of a caller within a stream; 0 = as long as they like.
     """
 
     def __init__(
@@ -43,11 +46,13 @@ class RerankService(RerankServiceServicer):
         *,
         offered: Sequence[str] = ("",),
         default_timeout_seconds: float = 300.0,
+        stream_idle_seconds: float = 0.0,
     ) -> None:
         self._engine = engine
         self._warmup = warmup
         self._offered = offered
         self._default_timeout_seconds = default_timeout_seconds
+        self._stream_idle_seconds = stream_idle_seconds
         self._started = time.monotonic()
 
     async def Rerank(self, request: pb.RerankRequest, context: Context) -> pb.RerankResponse:  # noqa: N802
@@ -61,9 +66,10 @@ class RerankService(RerankServiceServicer):
         self, request_iterator: AsyncIterator[pb.RerankStreamRequest], context: Context
     ) -> AsyncIterator[pb.RerankStreamResponse]:
         """Ranks a stream of documents; reads the next message only when the engine asks for it."""
-        start = await start_of(request_iterator)
+        messages = not_idle(request_iterator, self._stream_idle_seconds)
+        start = await start_of(messages)
         request = convert.stream_request_from(start)
-        chunks = chunks_of(request_iterator, self._engine.limits.max_chunk_bytes)
+        chunks = chunks_of(messages, self._engine.limits.max_chunk_bytes)
         events = self._engine.rerank_stream(request, chunks, _caller(context))
         async with aclosing(events):
             async for event in events:
@@ -101,6 +107,7 @@ class RerankService(RerankServiceServicer):
     ) -> AsyncIterator[pb.WarmupResponse]:
         """Loads and exercises a model; leaving early does not stop the load."""
         registry = self._engine.registry
+        check_model(_caller(context), registry, request.model)
         wanted = WarmupRequest(
             model=request.model,
             samples=self._samples(request),
@@ -142,9 +149,8 @@ class RerankService(RerankServiceServicer):
 
 def _caller(context: Context) -> Caller:
     remaining = context.time_remaining()
-    return Caller(
-        client=peer_host(context.peer()),
-        deadline=None if remaining is None else time.monotonic() + remaining,
+    return identity.get().caller(
+        peer_host(context.peer()), None if remaining is None else time.monotonic() + remaining
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import re
@@ -12,11 +13,14 @@ from starlette.datastructures import Headers
 from starlette.types import Receive
 
 from rerankd.core.errors import CancelledError, InvalidRequestError
-from rerankd.http_api.failures import BodyTooLargeError, UnsupportedMediaError
+from rerankd.http_api.failures import BodyTooLargeError, BodyTooSlowError, UnsupportedMediaError
 from rerankd.http_api.json_text import MEDIA_TYPE, JsonObject
 
 MAX_DEPTH = 32
 """Levels of objects and lists in a document: what the contract allows a structured one."""
+
+BODY_SECONDS = 30.0
+"""Longest time for a body where nobody says otherwise."""
 
 MAX_VALUES = 262_144
 """Values in one body. Parsing stops everything else in the process, and is fast only for long texts."""
@@ -72,13 +76,27 @@ def check_length(headers: Headers, limit: int) -> None:
         raise _too_large(limit)
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
+async def read_body(receive: Receive, limit: int, timeout_seconds: float = BODY_SECONDS) -> bytes:
     """The whole body.
 
     Raises:
         BodyTooLargeError: It has more bytes than the limit.
+        BodyTooSlowError: It did not come to its end in time.
         CancelledError: The caller went away before its end.
     """
+    try:
+        # Of all of it, not from part to part: a byte now and then would keep a connection for ever.
+        async with asyncio.timeout(timeout_seconds):
+            return await _whole(receive, limit)
+    except TimeoutError as error:
+        raise BodyTooSlowError(
+            f"the body did not come to its end within {timeout_seconds:g} s; send it at once, or use "
+            "/api/v1/rerank/stream",
+            metadata={"limit_seconds": f"{timeout_seconds:g}"},
+        ) from error
+
+
+async def _whole(receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     async for part in parts_of(receive):

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from rerankd.access.access import identity
 from rerankd.core.errors import InvalidRequestError, RerankdError
 from rerankd.http_api.bodies import check_media, object_of, read_body
 from rerankd.http_api.dialects.native import NATIVE
@@ -16,7 +17,6 @@ from rerankd.http_api.door import peer_host
 from rerankd.http_api.failures import BodyTooLargeError
 from rerankd.http_api.json_text import Json, JsonObject
 from rerankd.http_api.replies import json_response
-from rerankd.reconfiguration.admin import Admin
 from rerankd.reconfiguration.changes import FIELDS, unknown_field
 from rerankd.reconfiguration.reconfiguration import Current, Reconfiguration
 from rerankd.telemetry.calls import note_reason, request_id
@@ -57,16 +57,15 @@ class Changes:
         return self.sent.get(name, name)
 
 
-def configuration_routes(reconfiguration: Reconfiguration, admin: Admin) -> list[Route]:
-    """`GET` for everybody, `PATCH` for whoever has the admin token."""
+def configuration_routes(reconfiguration: Reconfiguration) -> list[Route]:
+    """`GET` and `PATCH`; who may is decided before a call comes here."""
 
     async def change(request: Request) -> Current:
-        admin.check(request.headers.get("authorization"))
         persist = _persist(request)
         changes = changes_from(await _body(request))
         return await reconfiguration.update(
             changes.values,
-            actor=f"http {peer_host(request.scope)}",
+            actor=identity.get().actor(f"http {peer_host(request.scope)}"),
             persist=persist,
             name_of=changes.name_of,
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +16,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import BaseRoute, Route
 from starlette.types import Message, Receive, Scope, Send
 
-from rerankd.core.errors import ERROR_CLASSES
+from rerankd.access.access import Access
+from rerankd.access.operations import http_operation
+from rerankd.core.errors import ERROR_CLASSES, RerankdError
+from rerankd.http_api.dialects.dialect import Dialect
 from rerankd.http_api.dialects.native import NATIVE
 from rerankd.http_api.failures import unexpected
 from rerankd.http_api.replies import send_error
@@ -47,12 +52,25 @@ class Door:
     """
 
     def __init__(
-        self, app: Starlette, under_way: CallsUnderWay, *, tracing: Tracing, counts: HttpCalls
+        self,
+        app: Starlette,
+        under_way: CallsUnderWay,
+        access: Access | None = None,
+        dialects: Mapping[str, Dialect] = MappingProxyType({}),
+        *,
+        tracing: Tracing,
+        counts: HttpCalls,
     ) -> None:
+        """A door that `access` guards; None = it is open for all but changes.
+
+        `dialects`: path to how errors are told there, where it is not the service's own way.
+        """
         self._app = app
         self._tracing = tracing
         self._counts = counts
         self.calls = under_way
+        self._access = access or Access()
+        self._dialects = dialects
         counts.prepare(route.path for route in app.routes if isinstance(route, Route))
 
     @property
@@ -82,7 +100,8 @@ class Door:
             await send(message)
 
         try:
-            await self._app(scope, receive, identified)
+            if await self._lets_in(scope, receive, identified):
+                await self._app(scope, receive, identified)
         except asyncio.CancelledError:
             record.reason = record.reason or "CANCELLED"
             raise
@@ -106,6 +125,18 @@ class Door:
             "client.address": peer_host(scope),
         }
         return self._tracing.begin(f"{scope['method']} {route}", carrier, attributes)
+
+    async def _lets_in(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Whether the call may go on; where not it is answered."""
+        path = scope["path"]
+        try:
+            self._access.enter(
+                http_operation(scope["method"], path), Headers(scope=scope).get("authorization")
+            )
+        except RerankdError as error:
+            await send_error(self._dialects.get(path, NATIVE), error, scope, receive, send)
+            return False
+        return True
 
 
 async def _answer_unexpected(

@@ -37,6 +37,12 @@ class BodyTooLargeError(InvalidRequestError):
     spec: ClassVar[ErrorSpec] = _refusal(413)
 
 
+class BodyTooSlowError(InvalidRequestError):
+    """The body did not come in time."""
+
+    spec: ClassVar[ErrorSpec] = _refusal(408)
+
+
 class UnsupportedMediaError(InvalidRequestError):
     """The body is of a kind that this door does not read."""
 
@@ -62,7 +68,7 @@ def error_headers(error: RerankdError, status: int) -> dict[str, str]:
     """Headers that go with an error in every dialect."""
     if status == 401:
         return {"www-authenticate": "Bearer"}
-    if status == 413:
+    if status in (408, 413):
         # The rest of the body may still be on its way.
         return {"connection": "close"}
     if status not in (429, 503):

@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
+from rerankd.access.access import identity
 from rerankd.core.engine import Engine
 from rerankd.core.errors import CancelledError, InvalidRequestError, ModelNotFoundError, RerankdError
 from rerankd.core.types import Caller, Ranking
-from rerankd.http_api.bodies import check_length, check_media, object_of, read_body
+from rerankd.http_api.bodies import BODY_SECONDS, check_length, check_media, object_of, read_body
 from rerankd.http_api.dialects.dialect import Answered, Asked, Dialect
 from rerankd.http_api.dialects.native import NATIVE
 from rerankd.http_api.dialects.native_batch import parse_batch, render_batch
@@ -46,6 +47,9 @@ class Ranker:
     accept_any_model: bool = False
     """Whether a name that is not known means the default model, outside of the native dialect."""
     max_body_bytes: int
+    body_timeout_seconds: float = BODY_SECONDS
+    stream_idle_seconds: float = 0.0
+    """Longest pause of a caller within a stream; 0 = as long as they like."""
 
     def known_model(self, asked: Asked, dialect: Dialect) -> Asked:
         """The same, about a model that this server knows.
@@ -68,7 +72,7 @@ class Ranker:
         headers = Headers(scope=scope)
         check_media(headers)
         check_length(headers, self.max_body_bytes)
-        return object_of(await read_body(receive, self.max_body_bytes))
+        return object_of(await read_body(receive, self.max_body_bytes, self.body_timeout_seconds))
 
     def check_model(self, name: str) -> None:
         """Raises ModelNotFoundError, with the names that are known, for another name."""
@@ -151,13 +155,13 @@ def caller_of(scope: Scope) -> Caller:
     """
     wanted = Headers(scope=scope).get(TIMEOUT_HEADER)
     if wanted is None:
-        return Caller(client=peer_host(scope))
+        return identity.get().caller(peer_host(scope), None)
     if not (wanted.isascii() and wanted.isdigit() and 0 < int(wanted[:12]) <= _MAX_TIMEOUT_MS):
         raise InvalidRequestError(
             f"{TIMEOUT_HEADER} must be a whole number of milliseconds from 1 to {_MAX_TIMEOUT_MS}",
             field=TIMEOUT_HEADER,
         )
-    return Caller(client=peer_host(scope), deadline=time.monotonic() + int(wanted) / 1000)
+    return identity.get().caller(peer_host(scope), time.monotonic() + int(wanted) / 1000)
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, AnswerT]) -> AnswerT:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from rerankd.access.access import Access
 from rerankd.core.engine import Engine
 from rerankd.http_api import probes
 from rerankd.http_api.dialects.choice import UNDECIDED
@@ -56,6 +57,9 @@ def application(
     offered: Sequence[str] = (),
     extra_routes: Sequence[BaseRoute] = (),
     extra_paths: Mapping[str, Json] | None = None,
+    access: Access | None = None,
+    body_timeout_seconds: float = 30.0,
+    stream_idle_seconds: float = 0.0,
     metrics: Metrics | None = None,
     tracing: Tracing | None = None,
 ) -> Door:
@@ -69,6 +73,9 @@ def application(
         offered: Names of the models that the operator configured; lists of models show them always.
         extra_routes: Routes of other rooms.
         extra_paths: What the OpenAPI document says of them: path to path item.
+        access: Decides who may call; None = everybody, except for changes.
+        body_timeout_seconds: Longest time for a whole body.
+        stream_idle_seconds: Longest pause of a caller within a stream; 0 = as long as they like.
         metrics: What /metrics shows; None = metrics of this door and its engine.
         tracing: Traces the calls; None = nobody does.
     """
@@ -81,6 +88,8 @@ def application(
         names=listing.names,
         accept_any_model=accept_any_model,
         max_body_bytes=engine.limits.max_receive_bytes,
+        body_timeout_seconds=body_timeout_seconds,
+        stream_idle_seconds=stream_idle_seconds,
     )
 
     described = document(engine.limits, extra_paths)
@@ -101,7 +110,7 @@ def application(
         *extra_routes,
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
-    return Door(app, under_way, tracing=tracing or NoTracing(), counts=metrics.http)
+    return Door(app, under_way, access, RERANK_PATHS, tracing=tracing or NoTracing(), counts=metrics.http)
 
 
 _UNROUTED = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}

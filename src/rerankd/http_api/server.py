@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import uvicorn
 
+from rerankd.access.certificates import Certificates
+from rerankd.http_api.connections import Patience, PatientConfig, PatientProtocol
 from rerankd.http_api.door import Door
 
 _CLOSE_SECONDS = 2
@@ -20,8 +22,25 @@ not closed under a request."""
 class HttpServer:
     """The HTTP door of one process: `start`, `finish`, then `stop`."""
 
-    def __init__(self, app: Door, host: str, port: int) -> None:
+    def __init__(
+        self,
+        app: Door,
+        host: str,
+        port: int,
+        *,
+        certificates: Certificates | None = None,
+        max_connections: int = 0,
+        patience: Patience | None = None,
+    ) -> None:
         """Listens at once, so that a port in use is known before anything is loaded.
+
+        Args:
+            app: What is served.
+            host: Address to listen on.
+            port: 0 = any that is free.
+            certificates: What TLS shows; None = plain text.
+            max_connections: More are answered with 503; 0 = as many as the system allows.
+            patience: How long a connection may take; None = the defaults.
 
         Raises:
             OSError: The address is taken or is not one of this machine.
@@ -32,15 +51,22 @@ class HttpServer:
         # Accepted connections inherit it. Without it the two writes of an answer wait for each other.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port: int = self._socket.getsockname()[1]
-        config = uvicorn.Config(
+        config = PatientConfig(
             app,
+            # Named, because uvicorn prefers one that bounds no headers where it happens to be installed.
+            http=PatientProtocol,
+            ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_CLOSE_SECONDS,
+            limit_concurrency=max_connections or None,
         )
+        config.patience = patience or Patience()
+        config.load()
+        config.ssl = certificates.context() if certificates is not None else None
         self._server = _Server(config)
         self._task: asyncio.Task[None] | None = None
 

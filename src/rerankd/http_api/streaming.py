@@ -21,6 +21,7 @@ from rerankd.http_api.replies import send_error
 from rerankd.http_api.reranking import Ranker, caller_of, tell, while_connected
 from rerankd.messages import convert
 from rerankd.messages.json_messages import object_from
+from rerankd.messages.stream_input import not_idle
 from rerankd.telemetry.calls import note_ranking, note_reason, request_id
 from rerankd.v1 import rerank_service_pb2 as pb
 
@@ -64,7 +65,8 @@ class StreamRoute:
 
     async def _answer(self, caller: Caller, connection: _Connection, writer: _Writer) -> None:
         ranker = self._ranker
-        lines = JsonLines(parts_of(connection.receive), ranker.engine.limits.max_chunk_bytes)
+        parts = not_idle(parts_of(connection.receive), ranker.stream_idle_seconds)
+        lines = JsonLines(parts, ranker.engine.limits.max_chunk_bytes)
         request = await lines.start()
         ranker.check_model(request.options.model)
         events = ranker.engine.rerank_stream(request, lines.chunks(), caller)

@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import TypeVar
 
-from rerankd.core.errors import InvalidRequestError, StreamProtocolError
+from rerankd.core.errors import DeadlineExceededError, InvalidRequestError, StreamProtocolError
 from rerankd.core.stream_events import Chunk
 from rerankd.messages import convert
 from rerankd.v1 import rerank_service_pb2 as pb
 
 SLICE = 256
 """Documents of a stream that are converted in one turn of the event loop."""
+
+
+ItemT = TypeVar("ItemT")
+
+
+async def not_idle(items: AsyncIterator[ItemT], idle_seconds: float) -> AsyncIterator[ItemT]:
+    """The same items, as long as the caller is not silent for too long; 0 = they may be.
+
+    Only the time counts in which the next item is waited for: a caller that is held back is not idle.
+
+    Raises:
+        DeadlineExceededError: The next item did not come in time.
+    """
+    iterator = aiter(items)
+    while True:
+        try:
+            async with asyncio.timeout(idle_seconds or None):
+                item = await anext(iterator)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise DeadlineExceededError(
+                f"the stream brought nothing for {idle_seconds:g} s; end it, or send what it still needs",
+                metadata={"limit_seconds": f"{idle_seconds:g}"},
+            ) from error
+        yield item
 
 
 async def start_of(messages: AsyncIterator[pb.RerankStreamRequest]) -> pb.RerankStreamStart:

@@ -21,6 +21,8 @@ trace_id: ContextVar[str] = ContextVar("trace_id", default="")
 class CallRecord:
     """What a call's log line says beside its outcome. Counts and times only, never text."""
 
+    key: str = ""
+    """Name of the key that the call was made with."""
     reason: str = ""
     model: str = ""
     documents: int = 0
@@ -39,6 +41,7 @@ class CallRecord:
     def fields(self, seconds: float) -> dict[str, object]:
         """What it adds to the line of a call that took so long."""
         return {
+            "key": self.key,
             "reason": self.reason,
             "model": self.model,
             "documents": self.documents,
@@ -57,6 +60,13 @@ def note_ranking(ranking: Ranking) -> None:
     record = call_record.get()
     if record is not None:
         record.add(ranking)
+
+
+def note_key(name: str) -> None:
+    """Says with which key the running call was made."""
+    record = call_record.get()
+    if record is not None:
+        record.key = name
 
 
 def note_reason(reason: str) -> None:

@@ -54,10 +54,16 @@ class TextFormatter(logging.Formatter):
         """One line, and the traceback under it where there is one."""
         given = {key: value for key, value in vars(record).items() if key not in _STANDARD}
         given |= {name: getattr(record, name, "") for name in _OF_CALL}
-        fields = [f"{key}={value}" for key, value in given.items() if value != ""]
-        head = f"{self.formatTime(record)} {record.levelname.lower():<7} {record.getMessage()}"
+        fields = [f"{key}={_one_line(value)}" for key, value in given.items() if value != ""]
+        head = f"{self.formatTime(record)} {record.levelname.lower():<7} {_one_line(record.getMessage())}"
         line = "  ".join([head, *fields])
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def _one_line(value: object) -> str:
+    """As text without what starts a line or moves a cursor: a caller could write lines of the log."""
+    text = str(value)
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def configure(

@@ -25,10 +25,10 @@ def load_it(directory: Path):
     return load(model_files(directory), OnnxSettings(threads=1), lambda *_: None)
 
 
-def scored(directory: Path) -> list[dict[str, object]]:
+def scored(directory: Path, pairs_to_score: list[tuple[str, str]] = PAIRS) -> list[dict[str, object]]:
     backend = load_it(directory)
     rows = []
-    for query, document in PAIRS:
+    for query, document in pairs_to_score:
         (pairs,) = backend.encode_documents(backend.encode_query(query), [document], EncodeOptions())
         rows.append({"query": query, "document": document, "logit": float(backend.score(pairs, 0)[0])})
     return rows
@@ -58,6 +58,22 @@ def test_a_wrong_golden_pair_fails_the_load(directory: Path) -> None:
         load_it(directory)
     write(directory, {"tolerance": 0.1, "pairs": rows})
     load_it(directory)
+
+
+def test_pairs_beyond_a_lowered_limit_are_left_out(directory: Path) -> None:
+    told: list[str] = []
+    rows = scored(directory, [*PAIRS, ("river", "plants and light " * 40), ("the river " * 20, "food")])
+    write(directory, {"tolerance": 1e-5, "pairs": rows})
+    assert load_it(directory)
+    settings = OnnxSettings(threads=1, max_tokens=48)
+
+    load(model_files(directory), settings, lambda *event: told.append(event[2]))
+
+    assert told[-1] == "3 golden pairs as written"
+    rows[0]["logit"] = 77.0
+    write(directory, {"tolerance": 1e-5, "pairs": rows})
+    with pytest.raises(ModelFailedError, match="golden pair 0"):
+        load(model_files(directory), settings, lambda *_: None)
 
 
 def test_other_weights_fail_the_load(directory: Path, tmp_path: Path) -> None:

@@ -181,11 +181,11 @@ def test_a_failure_says_the_reason_and_what_to_do(error: Exception, line: str) -
 
 
 def test_the_commands_are_these() -> None:
-    assert set(app.commands) == {
-        *("config", "debug-bundle", "models", "rerank", "reranking", "serve", "status", "top", "warmup"),
-    }
+    plain = {"debug-bundle", "rerank", "serve", "status", "top", "warmup"}
+    assert set(app.commands) == {"config", "keys", "models", "reranking", *plain}
     groups = {n: set(c.commands) for n, c in app.commands.items() if isinstance(c, click.Group)}
     assert groups == {
+        "keys": {"generate", "list"},
         "config": {"show"},
         "models": {"list", "pull", "verify"},
         "reranking": {"set", "show"},

@@ -4,6 +4,7 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
+from rerankd.access.access import Access
 from rerankd.core.errors import OverloadedError, RerankdError
 from rerankd.grpc_api.errors import MAX_DETAILS_BYTES, status_from
 from rerankd.grpc_api.interceptors import Draining, chain
@@ -15,8 +16,10 @@ from rerankd.telemetry.tracing import NoTracing
 def test_the_interceptors_stand_in_the_order_that_was_agreed() -> None:
     registry = CollectorRegistry()
     counts = GrpcCalls(registry, InProgress(registry), Failures(registry))
-    names = [interceptor.name for interceptor in chain(Draining(), tracing=NoTracing(), counts=counts)]
-    assert names == ["tracing", "request-id", "metrics", "logging", "errors", "draining", "replies"]
+    every = chain(Draining(), Access(), tracing=NoTracing(), counts=counts)
+    names = [interceptor.name for interceptor in every]
+    looking_on = ["tracing", "request-id", "metrics", "logging"]
+    assert names == [*looking_on, "errors", "access", "draining", "replies"]
 
 
 @pytest.mark.parametrize("size", [1, 400, 4000, 100_000])

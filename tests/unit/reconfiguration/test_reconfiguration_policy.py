@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import SecretStr
 
 from rerankd.config import RerankingConfig
-from rerankd.core.errors import ForbiddenError, UnauthenticatedError
 from rerankd.core.reranking import RerankingPolicy
 from rerankd.core.types import FailureMode
-from rerankd.reconfiguration.admin import Admin
 from rerankd.reconfiguration.policy import default_model_of, policy_of
 
 
@@ -52,35 +49,3 @@ def test_a_policy_has_what_the_section_says() -> None:
         fallback_models=("none",),
         generation=3,
     )
-
-
-@pytest.mark.parametrize("header", ["Bearer s3cret", "bearer s3cret", "BEARER  s3cret "])
-def test_the_token_is_let_in(header: str) -> None:
-    Admin(SecretStr("s3cret")).check(header)
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        None,
-        "",
-        "s3cret",
-        "Bearer",
-        "Bearer ",
-        "Bearer s3cret2",
-        "Bearer s3cre",
-        "Basic s3cret",
-        "Bearers3cret",
-    ],
-)
-def test_nothing_else_is(header: str | None) -> None:
-    with pytest.raises(UnauthenticatedError) as caught:
-        Admin(SecretStr("s3cret")).check(header)
-    assert "s3cre" not in str(caught.value)
-
-
-@pytest.mark.parametrize("token", [None, SecretStr("")])
-@pytest.mark.parametrize("header", [None, "Bearer ", "Bearer s3cret"])
-def test_without_a_token_nobody_is(token: SecretStr | None, header: str | None) -> None:
-    with pytest.raises(ForbiddenError, match=r"set admin\.token"):
-        Admin(token).check(header)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from rerankd.backends.onnx.bounds import check_bounds
 from rerankd.backends.onnx.external_data import check_external_data
 from rerankd.backends.onnx.graph_file import nodes, tensors
 from rerankd.core.errors import ModelFailedError
@@ -65,6 +66,7 @@ def check_graph(model: ModelProto, folder: Path) -> GraphContract:
     Raises:
         ModelFailedError: It is no cross-encoder that can be served here.
     """
+    check_bounds(model)
     _check_domains(model)
     check_external_data(tensors(model), folder)
     inputs = _check_inputs(model.graph)

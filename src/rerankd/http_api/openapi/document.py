@@ -15,7 +15,12 @@ from rerankd.http_api.dialects.kreuzberg import KREUZBERG
 from rerankd.http_api.dialects.native import NATIVE
 from rerankd.http_api.dialects.tei import TEI
 from rerankd.http_api.dialects.voyage import VOYAGE
-from rerankd.http_api.failures import BodyTooLargeError, NoDocumentsError, UnsupportedMediaError
+from rerankd.http_api.failures import (
+    BodyTooLargeError,
+    BodyTooSlowError,
+    NoDocumentsError,
+    UnsupportedMediaError,
+)
 from rerankd.http_api.json_text import EVENTS, LINES, MEDIA_TYPE, Json
 from rerankd.http_api.openapi.answers import answer_schemas, errors_of_rerank, rankings_of_rerank
 from rerankd.http_api.openapi.messages import message_schemas
@@ -27,6 +32,7 @@ _HEARD = (
     *(kind for kind in ERROR_CLASSES if kind not in (CancelledError, *LEARNING_ERRORS)),
     NoDocumentsError,
     BodyTooLargeError,
+    BodyTooSlowError,
     UnsupportedMediaError,
 )
 _HEADERS: Json = {"x-request-id": {"description": "The caller's own, or one that was made.", "schema": TEXT}}
@@ -52,7 +58,12 @@ def document(limits: Limits, extra_paths: Mapping[str, Json] | None = None) -> J
         },
         "servers": [{"url": "/"}],
         "paths": {**_rerank_paths(), **_pages(), **(extra_paths or {})},
-        "components": {"schemas": {**request_schemas(limits), **answer_schemas(), **message_schemas(limits)}},
+        "components": {
+            "schemas": {**request_schemas(limits), **answer_schemas(), **message_schemas(limits)},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+        # A server without keys takes any call, with a key or without one.
+        "security": [{}, {"key": []}],
     }
 
 
