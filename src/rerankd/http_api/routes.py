@@ -79,8 +79,7 @@ def application(
         metrics: What /metrics shows; None = metrics of this door and its engine.
         tracing: Traces the calls; None = nobody does.
     """
-    under_way = CallsUnderWay()
-    metrics = metrics or Metrics(engine)
+    under_way, metrics = CallsUnderWay(), metrics or Metrics(engine)
     listing = Listing(engine, offered)
     ranker = Ranker(
         engine=engine,
@@ -91,7 +90,6 @@ def application(
         body_timeout_seconds=body_timeout_seconds,
         stream_idle_seconds=stream_idle_seconds,
     )
-
     described = document(engine.limits, extra_paths)
 
     async def openapi(_: Request) -> Response:
