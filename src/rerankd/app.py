@@ -8,16 +8,18 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rerankd import service_manager
-from rerankd.assembly import StartupError, build_engine
+from rerankd.assembly import StartupError, build_engine, build_tracing
 from rerankd.config import Config, ConfigError
 from rerankd.core.engine import Engine, Request
 from rerankd.core.errors import RerankdError
 from rerankd.core.registry import ModelReport
 from rerankd.core.warmup import Warmup, WarmupRequest, read_samples
+from rerankd.diagnostics.bundle import Bundler
 from rerankd.doors import gatekeeping_of, grpc_settings, http_server, prepare_process
 from rerankd.grpc_api.configuration import ConfigService
 from rerankd.grpc_api.health import SERVICE, HealthService
@@ -28,6 +30,7 @@ from rerankd.learning import ServedLearning
 from rerankd.reconfiguration.reconfiguration import Reconfiguration
 from rerankd.reconfiguration.state import with_state
 from rerankd.telemetry import logs
+from rerankd.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from rerankd.http_api.routes import ServingState
@@ -72,6 +75,9 @@ class Application:
             config, self.engine, base=(base or config).reranking, reread=reread
         )
         self._gatekeeping = gatekeeping_of(config)
+        self._metrics = Metrics(self.engine)
+        self._tracing = build_tracing(config)
+        self.engine.telemetry.traces = self._tracing
         self.grpc_port = 0
         self.http_port = 0
         self._state: ServingState = "starting"
@@ -87,6 +93,8 @@ class Application:
             self._gatekeeping.access,
             self._gatekeeping.certificates,
             self._learning.extensions(),
+            tracing=self._tracing,
+            counts=self._metrics.grpc,
         )
         self._http: HttpServer | None = None
         self._warming: asyncio.Task[None] | None = None
@@ -111,6 +119,8 @@ class Application:
             StartupError: A port cannot be listened on, or the samples file cannot be read.
         """
         started = time.monotonic()
+        # Named for whoever looks at the process with py-spy.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="background"))
         samples = self._read_samples()
         await self._learning.start()
         registry = self.engine.registry
@@ -189,6 +199,7 @@ class Application:
         server = self.config.server
         # What is opened last here is closed first; one that fails does not keep the others open.
         async with contextlib.AsyncExitStack() as closing:
+            closing.push_async_callback(asyncio.to_thread, self._tracing.shutdown)
             if self._http is not None:
                 closing.push_async_callback(self._http.stop)
             closing.callback(self.engine.close)
@@ -272,20 +283,34 @@ class Application:
 
     async def _open_http_door(self) -> None:
         from rerankd.http_api.configuration import configuration_routes
+        from rerankd.http_api.diagnostics import diagnostics_paths, diagnostics_routes
         from rerankd.http_api.openapi.configuration import configuration_paths
         from rerankd.http_api.routes import application
 
+        bundler = Bundler(
+            config=self.config, engine=self.engine, metrics=self._metrics, offered=self._offered()
+        )
         door = application(
             self.engine,
             lambda: self._state,
             accept_any_model=self.config.http.accept_any_model,
             offered=self._offered(),
-            extra_routes=[*configuration_routes(self._reconfiguration), *self._learning.http_routes()],
-            extra_paths={**configuration_paths(), **self._learning.http_paths()},
+            extra_routes=[
+                *configuration_routes(self._reconfiguration),
+                *diagnostics_routes(bundler),
+                *self._learning.http_routes(),
+            ],
+            extra_paths={
+                **configuration_paths(),
+                **diagnostics_paths(),
+                **self._learning.http_paths(),
+            },
             access=self._gatekeeping.access,
             body_timeout_seconds=self.config.http.body_timeout_seconds,
             stream_idle_seconds=self.config.server.stream_idle_seconds,
             shown=self._learning.shown,
+            metrics=self._metrics,
+            tracing=self._tracing,
         )
         self._http = http_server(self.config, door, self._gatekeeping.certificates)
         await self._http.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from rerankd.core.limits import Limits
 from rerankd.core.registry import Loader, ModelCatalogue, Registry
 from rerankd.core.score_cache import ScoreCache
 from rerankd.reconfiguration.policy import policy_of
+from rerankd.telemetry.tracing import NoTracing, Tracing
 from rerankd.training.layout import Layout
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ def build_engine(
     if catalogue is None or loader is None:
         models = build_catalogue(config)
         catalogue, loader = catalogue or models, loader or models.load
+    if config.limits.max_memory_mib and not sys.platform.startswith("linux"):
+        raise StartupError("limits.max_memory_mib: only Linux tells how much memory a process takes")
     registry = Registry(
         catalogue,
         loader,
@@ -57,6 +61,26 @@ def build_engine(
         Limits(**config.limits.model_dump()),
         score_cache=ScoreCache(config.cache.max_mib * 1024 * 1024) if config.cache.max_mib else None,
         policy=policy_of(config.reranking),
+    )
+
+
+def build_tracing(config: Config) -> Tracing:
+    """Who traces the calls.
+
+    Raises:
+        StartupError: Traces are wanted and the extra `otel` is not installed.
+    """
+    wanted = config.tracing
+    if not wanted.enabled:
+        return NoTracing()
+    try:
+        from rerankd.telemetry.otel import OtelTracing
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("opentelemetry"):
+            raise
+        raise StartupError("tracing.enabled needs more packages: pip install 'rerankd[otel]'") from error
+    return OtelTracing(
+        endpoint=wanted.endpoint, sample_ratio=wanted.sample_ratio, service_name=wanted.service_name
     )
 
 

@@ -90,6 +90,8 @@ FORBIDDEN = {
         "rerankd.messages",
         *DOORS,
     ),
+    # It knows the state of everything, and nothing that carries it.
+    "diagnostics": (*TRANSPORTS, *RUNTIMES, "rerankd.v1", "rerankd.artifacts", "rerankd.backends", *DOORS),
     # Doors and the composition share it, as above; what a key is good for is the engine's to count.
     "access": (
         *TRANSPORTS,

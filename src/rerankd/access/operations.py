@@ -97,6 +97,7 @@ RULES: tuple[Rule, ...] = (
     Rule("GET /api/v1/status", _ANY_KEY),
     Rule("GET /config/reranking", _ANY_KEY),
     Rule("PATCH /config/reranking", _CHANGE),
+    Rule("GET /debug/bundle", _CHANGE),
     Rule("GET /reranker/status", _LEARNING),
     Rule("GET /reranker/info", _LEARNING),
     Rule("GET /reranker/corpora", _LEARNING),

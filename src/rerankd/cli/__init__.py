@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-NEEDED = ("click", "rich")
+NEEDED = ("click", "prometheus_client", "rich")
 
 
 def main() -> None:

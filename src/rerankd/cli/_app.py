@@ -9,6 +9,7 @@ import click
 from rerankd import __version__
 from rerankd.cli._batch import batch
 from rerankd.cli._config import config
+from rerankd.cli._debug_bundle import debug_bundle
 from rerankd.cli._failure import Failure, describe
 from rerankd.cli._health import health
 from rerankd.cli._keys import keys
@@ -17,6 +18,7 @@ from rerankd.cli._rerank import rerank
 from rerankd.cli._reranking import reranking
 from rerankd.cli._serve import serve
 from rerankd.cli._status import status
+from rerankd.cli._top import top
 from rerankd.cli._warmup import warmup
 from rerankd.cli.learn import learn
 
@@ -48,5 +50,8 @@ def app(debug: bool) -> None:
     """Rerank the candidates of a search by how well each answers the query."""
 
 
-for command in (serve, rerank, batch, status, health, warmup, models, config, reranking, keys, learn):
+for command in (
+    *(serve, rerank, batch, status, health, warmup, models, config, reranking, keys, learn),
+    *(top, debug_bundle),
+):
     app.add_command(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TypedDict
 
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
@@ -58,9 +59,20 @@ class CallPolicy:
         """Arguments of a call with exactly this deadline; None means no deadline."""
         return CallArguments(
             timeout=timeout_seconds,
-            metadata=self._metadata,
+            metadata=(*self._metadata, *self._trace()),
             wait_for_ready=self._options.wait_for_ready if wait_for_ready is None else wait_for_ready,
         )
+
+    def _trace(self) -> tuple[tuple[str, str], ...]:
+        """The span that runs, for an application that uses OpenTelemetry; loading it is not ours to do."""
+        used = "opentelemetry.trace" in sys.modules
+        if not used or any(key == "traceparent" for key, _ in self._metadata):
+            return ()
+        from opentelemetry import propagate
+
+        carrier: dict[str, str] = {}
+        propagate.inject(carrier)
+        return tuple((key.lower(), value) for key, value in carrier.items())
 
     def stream_state(
         self, start: pb.RerankStreamStart, chunk_documents: int, until: float | None

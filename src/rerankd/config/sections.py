@@ -90,6 +90,10 @@ class LimitsConfig(Section):
     """Tokens that may wait for a score; beyond them a unary call is refused as OVERLOADED."""
     max_request_seconds: Annotated[float, Field(gt=0, le=86_400)] = _LIMITS.max_request_seconds
     """Longest time of a unary call that brings no deadline."""
+    max_memory_mib: Annotated[int, Field(ge=0, le=16_777_216)] = _LIMITS.max_memory_mib
+    """Memory of the process, in MiB of RAM, above which unary calls are refused as OVERLOADED and streams are
+    not read until it has fallen by 3 %; 0 = no ceiling. Set it above what the loaded models take, and below
+    the limit of the container. Linux only."""
 
 
 class CacheConfig(Section):
@@ -150,6 +154,21 @@ class LogConfig(Section):
     """Least severe line that is written."""
     format: Literal["auto", "json", "text"] = "auto"
     """json, text, or auto: text on a terminal, else json."""
+
+
+class TracingConfig(Section):
+    """Traces by OpenTelemetry."""
+
+    enabled: bool = False
+    """Whether calls are traced, which needs the extra `otel`. Log lines name the trace of a caller who sends
+    `traceparent` in any case."""
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^\s@]+$")] = "http://localhost:4317"
+    """Collector that takes OTLP over gRPC; plain text for http, TLS for https. What it wants to be sent
+    besides is read from OTEL_EXPORTER_OTLP_HEADERS."""
+    sample_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of the calls to trace whose callers did not decide by their `traceparent`."""
+    service_name: Annotated[str, Field(min_length=1)] = "rerankd"
+    """What the traces call this service; OTEL_RESOURCE_ATTRIBUTES adds to it."""
 
 
 class HttpConfig(Section):

@@ -26,6 +26,7 @@ from rerankd.config.sections import (
     ModelsConfig,
     OnnxConfig,
     ServerConfig,
+    TracingConfig,
     WarmupConfig,
 )
 from rerankd.config.sources import (
@@ -83,6 +84,7 @@ class Config(Section):
     # Made when the configuration is, as above.
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     log: LogConfig = LogConfig()
+    tracing: TracingConfig = TracingConfig()
 
     _sources: Mapping[str, Source] = PrivateAttr(default_factory=dict)
 

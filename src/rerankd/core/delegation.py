@@ -20,6 +20,7 @@ from rerankd.core.limits import Limits
 from rerankd.core.loaded import DelegatedModel
 from rerankd.core.reranking import RerankingPolicy
 from rerankd.core.run import Group, Run, non_finite
+from rerankd.core.telemetry import BatchRun, CallTrace, Telemetry
 from rerankd.core.types import Document, Options, Passage, Priority, Result
 
 logger = logging.getLogger(__name__)
@@ -38,9 +39,18 @@ class DelegatedRun(Run):
         policy: RerankingPolicy,
         on_result: Callable[[Result], None],
         whole: bool,
+        telemetry: Telemetry,
     ) -> None:
         """`whole`: every document is added by one `add`, and goes into one call."""
-        super().__init__(query, options, limits=limits, policy=policy, on_result=on_result)
+        super().__init__(
+            query,
+            options,
+            limits=limits,
+            policy=policy,
+            on_result=on_result,
+            model_id=model.ref.id,
+            telemetry=telemetry,
+        )
         self._model = model
         self._timeout_seconds = policy.timeout_seconds
         traits = model.backend.traits
@@ -52,14 +62,23 @@ class DelegatedRun(Run):
         self._pass: Pass | None = None
         self._first_run_at: float | None = None
         self._priority = Priority.INTERACTIVE
-        self._deadline: float | None = None
+        self._trace: CallTrace | None = None
 
-    def open(self, *, client: str, priority: Priority, deadline: float | None, estimated_tokens: int) -> None:
+    def open(
+        self,
+        *,
+        client: str,
+        priority: Priority,
+        deadline: float | None,
+        estimated_tokens: int,
+        done_by: float | None = None,
+    ) -> None:
         """Takes a place at the model's gate; raises what `Gate.enter` raises."""
         self._priority, self._deadline = priority, deadline
         self._pass = self._model.gate.enter(self, estimated_tokens=estimated_tokens)
+        self._trace = self._telemetry.traces.current()
 
-    def close(self) -> None:
+    def _end(self) -> None:
         """Gives the place back and leaves calls that are under way."""
         if self._pass is not None:
             self._model.gate.leave(self._pass)
@@ -112,14 +131,40 @@ class DelegatedRun(Run):
             started = time.monotonic()
             if self._first_run_at is None:
                 self._first_run_at = started
+                self._tell_wait(started)
             call = self._call(groups, started)
+            answer: TextScores | None = None
             try:
                 async with asyncio.timeout(call.timeout_seconds):
-                    return await self._model.backend.score(call)
+                    answer = await self._model.backend.score(call)
+                    return answer
             except TimeoutError as error:
                 raise self._too_late(call.timeout_seconds) from error
             finally:
-                self.timing.inference_seconds += time.monotonic() - started
+                self._tell(len(groups), answer, started)
+
+    def _tell_wait(self, now: float) -> None:
+        since = self._pass.opened_at if self._pass is not None else now
+        self._telemetry.work.on_wait(self._priority, now - since)
+        if self._trace is not None:
+            self._trace.stage("queue", since, now, 0)
+
+    def _tell(self, documents: int, answer: TextScores | None, started: float) -> None:
+        """Tells of a call that has ended."""
+        run = BatchRun(
+            model=self._model_id,
+            backend=self._model.ref.backend,
+            documents=documents,
+            tokens=answer.tokens if answer is not None else 0,
+            padded_tokens=0,
+            started=started,
+            ended=time.monotonic(),
+            failed=answer is None,
+        )
+        self.timing.inference_seconds += run.seconds
+        self._telemetry.work.on_batch(run)
+        if self._trace is not None:
+            self._trace.inference(run, None, documents)
 
     def _call(self, groups: Sequence[Group], now: float) -> TextCall:
         left = math.inf if self._deadline is None else self._deadline - now
@@ -170,6 +215,7 @@ class DelegatedRun(Run):
 
     def _count(self, answer: TextScores) -> None:
         self.usage.tokens += answer.tokens
+        self._telemetry.work.on_scored(self._model_id, 0, answer.tokens)
         self.usage.provider_units += answer.units
         self.usage.provider_units_estimated |= answer.units_estimated
         self.usage.provider_cost += answer.cost_usd

@@ -18,10 +18,12 @@ from rerankd.core.errors import (
     InternalError,
     ModelLoadingError,
     ModelNotFoundError,
+    OverloadedError,
     RerankdError,
 )
 from rerankd.core.limits import Limits, check_original_scores
 from rerankd.core.loaded import DelegatedModel, LoadedModel, LocalModel, NoModel
+from rerankd.core.memory import MemoryCeiling
 from rerankd.core.policy import (
     NOT_RERANKED,
     check_supported,
@@ -45,6 +47,7 @@ from rerankd.core.runs import Runs
 from rerankd.core.score_cache import ScoreCache
 from rerankd.core.stream_events import Chunk, StreamEvent, StreamRequest
 from rerankd.core.streaming import StreamSession
+from rerankd.core.telemetry import Dropped
 from rerankd.core.types import (
     Caller,
     DeadlineMode,
@@ -62,6 +65,7 @@ from rerankd.core.types import (
 logger = logging.getLogger(__name__)
 
 ANYONE = Caller()
+_MIB = 1024 * 1024
 
 _REASON_NAME = re.compile(r"([A-Z_]+): ")
 
@@ -83,6 +87,8 @@ class Engine:
     Attributes:
         policy: What holds for calls that begin now; see `adopt`.
         outcomes: How many rankings were given, by outcome and the name of its reason.
+        memory: Knows whether the process takes more memory than it may.
+        telemetry: Who is told of the work.
     """
 
     def __init__(
@@ -102,7 +108,15 @@ class Engine:
         self.adopt(policy or RerankingPolicy())
         threads = tokenizer_threads or min(4, os.cpu_count() or 1)
         self._tokenizers = ThreadPoolExecutor(threads, thread_name_prefix="tokenize")
-        self._runs = Runs(limits=limits, tokenizers=self._tokenizers, cache=score_cache)
+        self.memory = MemoryCeiling(limits.max_memory_mib * _MIB)
+        self.telemetry = registry.telemetry
+        self._runs = Runs(
+            limits=limits,
+            tokenizers=self._tokenizers,
+            cache=score_cache,
+            telemetry=self.telemetry,
+            memory=self.memory,
+        )
 
     def adopt(self, policy: RerankingPolicy) -> None:
         """Makes a policy hold for calls that begin from now on; those under way end as they began."""
@@ -173,6 +187,7 @@ class Engine:
 
     async def _rerank(self, request: Request, caller: Caller, policy: RerankingPolicy) -> Ranking:
         started = time.monotonic()
+        self.memory.check()
         self._check(request)
         deadline = caller.deadline or started + self.limits.max_request_seconds
         request = replace(request, options=policy.complete(request.options))
@@ -274,7 +289,7 @@ class _UnaryCall:
             return self._ranking(Outcome.PARTIAL, "the deadline came first")
         finally:
             if self._run is not None:
-                self._run.close()
+                self._run.close(Dropped.DEADLINE if time.monotonic() >= until else Dropped.CANCELLED)
         return self._ranking(Outcome.RERANKED, "")
 
     def original_order(self, reason: str) -> Ranking:
@@ -304,16 +319,41 @@ class _UnaryCall:
             whole=True,
             use_cache=self._request.use_cache,
         )
-        tokens = estimate_tokens(self._request.query, scored, options, model.description.max_tokens)
+        tokens = self._tokens_of(scored, model)
         with reserved(self._caller.quota, tokens, lambda: spent_tokens(run.usage, model, tokens)):
-            run.open(
-                client=self._caller.client,
-                priority=options.priority or Priority.INTERACTIVE,
-                deadline=self._deadline,
-                estimated_tokens=tokens,
-            )
+            self._open(run, scored, model)
             await run.add(range(len(scored)), scored)
             await run.drained()
+
+    def _open(self, run: Run, documents: Sequence[Document], model: LocalModel | DelegatedModel) -> None:
+        """Takes a place for documents; where there is none, for those of them that have to be scored at all.
+
+        Raises:
+            OverloadedError: There is no room for them, or no time.
+        """
+        try:
+            self._open_for(run, documents, model)
+        except OverloadedError:
+            # Looking up what is known takes longer than an estimate, so only who would be refused does.
+            unknown = run.unknown(documents)
+            if len(unknown) == len(documents):
+                raise
+            self._open_for(run, unknown, model)
+
+    def _open_for(self, run: Run, documents: Sequence[Document], model: LocalModel | DelegatedModel) -> None:
+        options = self._request.options
+        partial = options.on_deadline is DeadlineMode.PARTIAL
+        run.open(
+            client=self._caller.client,
+            priority=options.priority or Priority.INTERACTIVE,
+            deadline=self._deadline,
+            estimated_tokens=self._tokens_of(documents, model),
+            done_by=None if partial else soft_deadline(self._deadline),
+        )
+
+    def _tokens_of(self, documents: Sequence[Document], model: LocalModel | DelegatedModel) -> int:
+        request = self._request
+        return estimate_tokens(request.query, documents, request.options, model.description.max_tokens)
 
     def _ranking(self, outcome: Outcome, reason: str) -> Ranking:
         options, documents = self._request.options, self._request.documents

@@ -60,6 +60,8 @@ class RequestQueue(Generic[ItemT]):
     generation: list[ItemT] = field(default_factory=list)
     virtual_time: float = 0.0
     generation_size: int = FIRST_GENERATION
+    tokens: int = 0
+    """Of the pairs that wait."""
 
     def __len__(self) -> int:
         return len(self.incoming) + len(self.generation)
@@ -118,8 +120,10 @@ class FairQueue(Generic[ItemT]):
         added = len(request.incoming) - before
         if not added:
             return
+        tokens = sum(request.incoming[i].tokens for i in range(before, before + added))
         self.items += added
-        self.tokens += sum(request.incoming[i].tokens for i in range(before, before + added))
+        self.tokens += tokens
+        request.tokens += tokens
         if was_idle:
             self._activate(request)
 
@@ -128,6 +132,7 @@ class FairQueue(Generic[ItemT]):
         dropped = request.clear()
         self.items -= len(dropped)
         self.tokens -= sum(item.tokens for item in dropped)
+        request.tokens = 0
         if dropped:
             self._retire(request)
         return dropped
@@ -157,6 +162,16 @@ class FairQueue(Generic[ItemT]):
                 self._retire(request)
         return batch
 
+    def levels(self, request: RequestQueue[ItemT]) -> tuple[float, float]:
+        """Virtual time of a request's flow and its own; where it is idle, those that it would start with."""
+        flow = self._flows.get(request.flow_key)
+        if flow is None:
+            start = max(self._clock, self._debts.get(request.flow_key, 0.0))
+            return start, request.virtual_time
+        return flow.virtual_time, request.virtual_time if len(request) else max(
+            request.virtual_time, flow.clock
+        )
+
     def __len__(self) -> int:
         return self.items
 
@@ -185,6 +200,7 @@ class FairQueue(Generic[ItemT]):
         request.virtual_time += item.tokens
         self.items -= 1
         self.tokens -= item.tokens
+        request.tokens -= item.tokens
         batch.append((request, item))
         return item
 

@@ -47,6 +47,8 @@ class Limits:
     """Tokens that unary requests may have waiting; beyond them a request is refused at once."""
     max_request_seconds: float = 300.0
     """Deadline of a unary request that brings none, in seconds."""
+    max_memory_mib: int = 0
+    """Resident memory above which unary requests are refused and streams are not read; 0 = no such bound."""
 
     def check_query(self, query: str) -> None:
         """Raises InvalidRequestError if the query is empty or too long."""

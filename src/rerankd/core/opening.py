@@ -11,20 +11,26 @@ from rerankd.core.errors import RerankdError
 from rerankd.core.gate import Gate
 from rerankd.core.loaded import DelegatedModel, LoadedModel, LocalModel, NoModel
 from rerankd.core.scheduler import Scheduler
+from rerankd.core.telemetry import Telemetry
 from rerankd.core.types import ModelRef
 
 
 async def opened(
-    model_id: str, backend: AnyBackend, report: ProgressReporter, *, max_queued_tokens: int
+    model_id: str,
+    backend: AnyBackend,
+    report: ProgressReporter,
+    *,
+    max_queued_tokens: int,
+    telemetry: Telemetry,
 ) -> LoadedModel:
-    """Gives a backend what stands between it and the requests."""
+    """Gives a backend what stands between it and the requests; `telemetry` is told of its work."""
     description = backend.description
     ref = ModelRef(id=model_id, revision=description.revision, backend=description.backend)
     if isinstance(backend, NoBackend):
         return NoModel(backend=backend, ref=ref)
     if not isinstance(backend, TextBackend):
         loop = asyncio.get_running_loop()
-        scheduler = Scheduler(backend, loop, max_queued_tokens=max_queued_tokens)
+        scheduler = Scheduler(backend, loop, max_queued_tokens=max_queued_tokens, telemetry=telemetry)
         return LocalModel(backend=backend, scheduler=scheduler, ref=ref)
     try:
         await backend.start(report)

@@ -15,6 +15,7 @@ from rerankd.core.loaded import DelegatedModel, LoadedModel
 from rerankd.core.opening import again, in_thread, opened
 from rerankd.core.shadowing import Shadows
 from rerankd.core.swapping import SwapReport, Swaps, Target
+from rerankd.core.telemetry import Telemetry
 from rerankd.core.types import ModelState, WarmupStage
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class Registry:
     Attributes:
         default: Name that stands for an empty one; empty = the catalogue's own default.
         shadows: Candidates that score along.
+        telemetry: Who is told of the work of the models.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Registry:
     ) -> None:
         """`load_on_request=False`: only `start` and `follow` load; `get` of another model is refused."""
         self.default = ""
+        self.telemetry = Telemetry()
         self._catalogue = catalogue
         self._load_on_request = load_on_request
         self._loader = loader
@@ -272,7 +275,8 @@ class Registry:
 
     async def opened(self, model_id: str, backend: AnyBackend, report: ProgressReporter) -> LoadedModel:
         """Gives a backend what stands between it and the requests."""
-        return await opened(model_id, backend, report, max_queued_tokens=self._max_queued_tokens)
+        most, told = self._max_queued_tokens, self.telemetry
+        return await opened(model_id, backend, report, max_queued_tokens=most, telemetry=told)
 
     async def close(self) -> None:
         """Stops every scheduler, then frees every model. A load under way is abandoned."""

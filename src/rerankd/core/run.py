@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from rerankd.backends.base import EncodedPair
 from rerankd.core.documents import scored_text
-from rerankd.core.errors import NonFiniteScoreError, RerankdError
+from rerankd.core.errors import DrainingError, NonFiniteScoreError, RerankdError
 from rerankd.core.limits import Limits
 from rerankd.core.reranking import RerankingPolicy
+from rerankd.core.telemetry import Dropped, Telemetry
 from rerankd.core.types import Document, Options, Passage, Priority, Result, Timing, Usage
 
 
@@ -47,6 +48,8 @@ class Run(ABC):
         limits: Limits,
         policy: RerankingPolicy,
         on_result: Callable[[Result], None],
+        model_id: str,
+        telemetry: Telemetry,
     ) -> None:
         self.usage = Usage()
         self.timing = Timing()
@@ -60,6 +63,10 @@ class Run(ABC):
         self._on_result = on_result
         self._groups: dict[str, Group] = {}
         self._in_flight = 0
+        self._model_id = model_id
+        self._telemetry = telemetry
+        self._deadline: float | None = None
+        self._closed = False
 
     @property
     def in_flight(self) -> int:
@@ -67,17 +74,50 @@ class Run(ABC):
         return self._in_flight
 
     @abstractmethod
-    def open(self, *, client: str, priority: Priority, deadline: float | None, estimated_tokens: int) -> None:
+    def open(
+        self,
+        *,
+        client: str,
+        priority: Priority,
+        deadline: float | None,
+        estimated_tokens: int,
+        done_by: float | None = None,
+    ) -> None:
         """Takes a place among the model's work.
 
+        Args:
+            client: Whose work it is.
+            priority: Whose turn it is when work waits.
+            deadline: Instant after which nobody wants the scores; None = there is none.
+            estimated_tokens: What a unary call will cost; 0 for a stream.
+            done_by: Instant at which the last score has to be known to be of use; None = any is of use.
+
         Raises:
-            OverloadedError: There is no room; only where `estimated_tokens` is above 0, as for a unary call.
+            OverloadedError: There is no room, or no time; only where `estimated_tokens` is above 0.
             DrainingError: The model is being stopped.
         """
 
+    def close(self, why: Dropped = Dropped.CANCELLED) -> None:
+        """Gives the place back; what is not scored by now never is, for the reason given.
+
+        Can be called twice; the first call counts.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if self._in_flight:
+            late = self._deadline is not None and time.monotonic() >= self._deadline
+            told = Dropped.DEADLINE if late and why is Dropped.CANCELLED else why
+            self._telemetry.work.on_dropped(told, self._in_flight)
+        self._end()
+
     @abstractmethod
-    def close(self) -> None:
-        """Gives the place back; what is not scored by now never is. Can be called twice."""
+    def _end(self) -> None:
+        """Gives the place back; called once."""
+
+    def unknown(self, documents: Sequence[Document]) -> Sequence[Document]:
+        """Those that have to be scored: none that repeats another, or whose score is known already."""
+        return documents
 
     @abstractmethod
     async def add(self, indexes: Sequence[int], documents: Sequence[Document]) -> None:
@@ -113,7 +153,7 @@ class Run(ABC):
         """Ends the run with an error; the first one is kept."""
         if self.failure is None:
             self.failure = error
-        self.close()
+        self.close(Dropped.DRAINING if isinstance(error, DrainingError) else Dropped.FAILED)
         self.changed.set()
 
     def _group(self, indexes: Sequence[int], documents: Sequence[Document]) -> list[Group]:
@@ -148,6 +188,7 @@ class Run(ABC):
         """Hands over the results of a group whose score is known."""
         del self._groups[group.text]
         self._in_flight -= len(group.members)
+        self._telemetry.work.on_scored(self._model_id, len(group.members), 0)
         for index, document in group.members:
             self.usage.scored_documents += 1
             self.usage.truncated_documents += dropped_tokens > 0 or group.cut

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rerankd.core.delegation import DelegatedRun
 from rerankd.core.limits import Limits
 from rerankd.core.loaded import DelegatedModel, LocalModel
+from rerankd.core.memory import MemoryCeiling
 from rerankd.core.reranking import RerankingPolicy
 from rerankd.core.run import Run
 from rerankd.core.score_cache import ScoreCache
 from rerankd.core.scoring import ScoringRun
+from rerankd.core.telemetry import Telemetry
 from rerankd.core.types import Options, Result
 
 
@@ -23,6 +25,8 @@ class Runs:
     limits: Limits
     tokenizers: Executor
     cache: ScoreCache | None = None
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    memory: MemoryCeiling = field(default_factory=lambda: MemoryCeiling(0))
 
     def new(
         self,
@@ -42,7 +46,14 @@ class Runs:
         """
         if isinstance(model, DelegatedModel):
             return DelegatedRun(
-                model, query, options, limits=self.limits, policy=policy, on_result=on_result, whole=whole
+                model,
+                query,
+                options,
+                limits=self.limits,
+                policy=policy,
+                on_result=on_result,
+                whole=whole,
+                telemetry=self.telemetry,
             )
         return ScoringRun(
             model,
@@ -52,5 +63,7 @@ class Runs:
             policy=policy,
             tokenizers=self.tokenizers,
             on_result=on_result,
+            whole=whole,
+            telemetry=self.telemetry,
             cache=self.cache if use_cache else None,
         )

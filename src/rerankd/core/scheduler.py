@@ -14,6 +14,9 @@ from rerankd.backends.base import Backend, EncodedPair, Float32Array
 from rerankd.core.admission import Admission
 from rerankd.core.errors import BackendFailedError, RerankdError, going_down, unloading
 from rerankd.core.fair_queue import FairQueue, RequestQueue
+from rerankd.core.forecast import Server, Work, check_time
+from rerankd.core.pace import Pace
+from rerankd.core.telemetry import BatchRun, CallTrace, Telemetry
 from rerankd.core.types import Priority
 
 logger = logging.getLogger(__name__)
@@ -53,7 +56,16 @@ class Ticket:
     reserved_tokens: int
     deadline: float | None
     opened_at: float
+    priority: Priority
+    done_by: float | None = None
+    """Instant by which its last pair was promised to be scored; None = nothing was promised."""
+    to_come: int = 0
+    """Tokens that are expected and not queued yet."""
+    unscored: int = 0
+    """Tokens that are queued or being scored."""
     first_run_at: float | None = None
+    wait_told: bool = False
+    trace: CallTrace | None = None
     closed: bool = False
 
 
@@ -71,6 +83,15 @@ class _Batch:
     pairs: list[QueuedPair]
     by_ticket: dict[int, tuple[Ticket, list[int]]] = field(default_factory=dict)
     tokens: int = 0
+    idle_before: bool = False
+    """Whether its lane had nothing to do before it."""
+    more_waits: bool = False
+    """Whether work was left when it was taken."""
+    lane: int = 0
+    started: float = 0.0
+    due: float = 0.0
+    """When it should end."""
+    ended: float = 0.0
 
 
 class Scheduler:
@@ -80,13 +101,24 @@ class Scheduler:
     the backend does the scoring. A batch that fails fails its own requests; the lane lives on.
     """
 
-    def __init__(self, backend: Backend, loop: asyncio.AbstractEventLoop, *, max_queued_tokens: int) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        max_queued_tokens: int,
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        """`telemetry`: who is told of what runs; None = nobody."""
+        self.pace = Pace(backend.description.lanes)
+        self._telemetry = telemetry or Telemetry()
         self._backend = backend
         self._loop = loop
         self._admission = Admission(max_queued_tokens, room_in=self._drain_seconds)
         self._queue: FairQueue[QueuedPair] = FairQueue(backend.description.batch_tokens)
         self._tickets: dict[int, Ticket] = {}
-        self._tokens_per_second = 0.0
+        self._running: dict[int, _Batch] = {}
+        """What each lane is scoring."""
         self._state = threading.Condition()
         self._idle = asyncio.Event()
         self._stopping = False
@@ -102,21 +134,28 @@ class Scheduler:
         priority: Priority,
         deadline: float | None,
         estimated_tokens: int,
+        done_by: float | None = None,
     ) -> Ticket:
         """Admits a request.
 
         `estimated_tokens` counts against the queue's bound until `close`; 0 for a stream, which is
-        bounded by its window instead.
+        bounded by its window instead. `done_by`: instant at which its last pair has to be scored; None =
+        it is of use whenever it comes, and whatever of it comes.
 
         Raises:
-            OverloadedError: The queue is full. A request always enters an empty queue, however large.
+            OverloadedError: The queue is full, or what is in it leaves the request, or one that was
+                admitted before, no time. A request always enters an empty queue, however large.
             DrainingError: The scheduler is stopping.
         """
         if self._stopping:
             raise unloading()
-        self._admission.enter(estimated_tokens)
         queue: RequestQueue[QueuedPair] = RequestQueue(flow_key=(client, priority), weight=WEIGHTS[priority])
-        ticket = Ticket(sink, queue, estimated_tokens, deadline, time.monotonic())
+        ticket = Ticket(sink, queue, estimated_tokens, deadline, time.monotonic(), priority, done_by)
+        ticket.to_come = self.pace.expected(estimated_tokens)
+        if done_by is not None:
+            self._check_time(ticket)
+        self._admission.enter(estimated_tokens)
+        ticket.trace = self._telemetry.traces.current()
         self._tickets[id(queue)] = ticket
         return ticket
 
@@ -127,6 +166,13 @@ class Scheduler:
                 return
             self._queue.push(ticket.queue, pairs)
             self._state.notify_all()
+        tokens = sum(pair.tokens for pair in pairs)
+        ticket.unscored += tokens
+        ticket.to_come = max(0, ticket.to_come - tokens)
+
+    def pushed_all(self, ticket: Ticket) -> None:
+        """Says that nothing more will be pushed: what was estimated beyond it does not come."""
+        ticket.to_come = 0
 
     def close(self, ticket: Ticket) -> None:
         """Ends a request; what it still has queued never runs."""
@@ -173,11 +219,36 @@ class Scheduler:
         for lane in self._lanes:
             await asyncio.to_thread(lane.join)
 
+    def _check_time(self, wanted: Ticket) -> None:
+        """Raises OverloadedError if the queue leaves the request, or one that is in it, too little time."""
+        rate, now = self.pace.tokens_per_second, wanted.opened_at
+        waiting = [ticket for ticket in self._tickets.values() if ticket.to_come or ticket.unscored]
+        if not waiting or not rate:
+            return
+        with self._state:
+            works = [self._work(ticket) for ticket in waiting]
+            new = self._work(wanted)
+            # What a lane has in hand is partly done.
+            in_hand = sum(max(0.0, batch.due - now) for batch in self._running.values())
+        lanes, batch_tokens = self._backend.description.lanes, self._backend.description.batch_tokens
+        server = Server(tokens_per_second=rate, batch_tokens=batch_tokens, free_at=now + in_hand / lanes)
+        check_time(works, new, server)
+
+    def _work(self, ticket: Ticket) -> Work:
+        flow_level, level = self._queue.levels(ticket.queue)
+        return Work(
+            flow=ticket.queue.flow_key,
+            weight=ticket.queue.weight,
+            tokens=ticket.to_come + ticket.queue.tokens,
+            done_by=ticket.done_by,
+            flow_level=flow_level,
+            level=level,
+        )
+
     def _drain_seconds(self, excess: int) -> float:
         """When `excess` tokens should have been scored."""
-        if not self._tokens_per_second:
-            return 1.0
-        return min(30.0, max(0.05, excess / self._tokens_per_second))
+        rate = self.pace.tokens_per_second
+        return min(30.0, max(0.05, excess / rate)) if rate else 1.0
 
     def _start_lane(self, lane: int) -> None:
         name = f"infer-{lane}-{self._backend.description.id}"
@@ -186,9 +257,18 @@ class Scheduler:
         thread.start()
 
     def _run_lane(self, lane: int) -> None:
+        ended = 0.0
         try:
             while (batch := self._next_batch()) is not None:
-                self._run_batch(batch, lane)
+                # Between two micro-batches that follow each other time is lost as well: it is the second's.
+                batch.started = time.monotonic()
+                since = batch.started if batch.idle_before or not ended else ended
+                batch.lane = lane
+                batch.due = batch.started + self._seconds_of(batch)
+                with self._state:
+                    self._running[lane] = batch
+                self._run_batch(batch, since)
+                ended = batch.ended
         except BaseException:
             logger.exception(
                 "lane died and is replaced", extra={"model": self._backend.description.id, "lane": lane}
@@ -198,12 +278,16 @@ class Scheduler:
                 self._start_lane(lane)
 
     def _next_batch(self) -> _Batch | None:
+        waited = False
         with self._state:
             while not self._stopping:
                 taken = self._queue.pop()
                 if taken:
-                    return self._assemble(taken)
+                    batch = self._assemble(taken)
+                    batch.idle_before, batch.more_waits = waited, len(self._queue) > 0
+                    return batch
                 self._state.wait()
+                waited = True
         return None
 
     def _assemble(self, taken: Sequence[tuple[RequestQueue[QueuedPair], QueuedPair]]) -> _Batch:
@@ -221,14 +305,24 @@ class Scheduler:
             batch.tokens += pair.tokens
         return batch
 
-    def _run_batch(self, batch: _Batch, lane: int) -> None:
+    def _seconds_of(self, batch: _Batch) -> float:
+        """How long one lane should need for it."""
+        rate = self.pace.tokens_per_second
+        return batch.tokens * self._backend.description.lanes / rate if rate else 0.0
+
+    def _take_off(self, batch: _Batch) -> None:
+        with self._state:
+            self._running.pop(batch.lane, None)
+
+    def _run_batch(self, batch: _Batch, since: float) -> None:
         if not batch.pairs:
+            batch.ended = batch.started
+            self._take_off(batch)
             return
-        started = time.monotonic()
         failure: RerankdError | None = BackendFailedError("scoring was interrupted; retry")
         logits: Float32Array | None = None
         try:
-            scores = self._backend.score([queued.pair for queued in batch.pairs], lane)
+            scores = self._backend.score([queued.pair for queued in batch.pairs], batch.lane)
             if len(scores) != len(batch.pairs):
                 raise BackendFailedError(f"the model gave {len(scores)} scores for {len(batch.pairs)} pairs")
             logits, failure = scores, None
@@ -240,26 +334,27 @@ class Scheduler:
             logger.exception("micro-batch failed", extra={"model": self._backend.description.id})
         finally:
             # Also when the thread itself is being killed: its requests must hear of it.
-            seconds = time.monotonic() - started
-            self._post(batch, logits, failure, seconds)
+            batch.ended = time.monotonic()
+            self._take_off(batch)
+            self._post(batch, logits, failure, batch.ended - since)
 
     def _post(
-        self, batch: _Batch, logits: Float32Array | None, failure: RerankdError | None, seconds: float
+        self, batch: _Batch, logits: Float32Array | None, failure: RerankdError | None, busy_seconds: float
     ) -> None:
         try:
-            self._loop.call_soon_threadsafe(self._deliver, batch, logits, failure, seconds)
+            self._loop.call_soon_threadsafe(self._deliver, batch, logits, failure, busy_seconds)
         except RuntimeError:
             # The loop is closed: the process is ending and nobody waits any more.
             logger.debug("scores came after the event loop closed")
 
     def _deliver(
-        self, batch: _Batch, logits: Float32Array | None, failure: RerankdError | None, seconds: float
+        self, batch: _Batch, logits: Float32Array | None, failure: RerankdError | None, busy_seconds: float
     ) -> None:
-        if seconds > 0:
-            rate = batch.tokens / seconds
-            self._tokens_per_second = (
-                rate if not self._tokens_per_second else (0.9 * self._tokens_per_second + 0.1 * rate)
-            )
+        # A micro-batch that found little to do says nothing of what the model can do.
+        half_full = 2 * batch.tokens >= self._backend.description.batch_tokens
+        if logits is not None and (batch.more_waits or half_full):
+            self.pace.ran(batch.tokens, busy_seconds)
+        self._tell(batch, failed=logits is None)
         for ticket, positions in batch.by_ticket.values():
             if ticket.closed:
                 continue
@@ -268,5 +363,37 @@ class Scheduler:
                 ticket.sink.on_failure(failure or BackendFailedError("scoring failed"))
                 continue
             pairs = [batch.pairs[i] for i in positions]
-            share = seconds * sum(p.tokens for p in pairs) / batch.tokens
+            tokens = sum(p.tokens for p in pairs)
+            ticket.unscored -= tokens
+            share = (batch.ended - batch.started) * tokens / batch.tokens
             ticket.sink.on_scores(pairs, logits[positions], share)
+
+    def _tell(self, batch: _Batch, *, failed: bool) -> None:
+        """Tells of a micro-batch whoever counts and whoever traces."""
+        description = self._backend.description
+        run = BatchRun(
+            model=description.id,
+            backend=description.backend,
+            documents=len(batch.pairs),
+            tokens=batch.tokens,
+            padded_tokens=len(batch.pairs) * max(pair.tokens for pair in batch.pairs),
+            started=batch.started,
+            ended=batch.ended,
+            lane=batch.lane,
+            failed=failed,
+        )
+        self._telemetry.work.on_batch(run)
+        for ticket, _ in batch.by_ticket.values():
+            self._tell_wait(ticket)
+        traced = [(t.trace, len(positions)) for t, positions in batch.by_ticket.values() if t.trace]
+        link = self._telemetry.traces.batch(run, [trace for trace, _ in traced]) if traced else None
+        for trace, documents in traced:
+            trace.inference(run, link, documents)
+
+    def _tell_wait(self, ticket: Ticket) -> None:
+        if ticket.wait_told or ticket.first_run_at is None:
+            return
+        ticket.wait_told = True
+        self._telemetry.work.on_wait(ticket.priority, ticket.first_run_at - ticket.opened_at)
+        if ticket.trace is not None:
+            ticket.trace.stage("queue", ticket.opened_at, ticket.first_run_at, 0)

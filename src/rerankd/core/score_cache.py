@@ -77,6 +77,10 @@ class ScoreCache:
         """What the scores take, about."""
         return len(self._scores) * ENTRY_BYTES
 
+    def knows(self, key: bytes) -> bool:
+        """Whether a score is kept, without using it."""
+        return key in self._scores
+
     def find(self, key: bytes) -> PairScore | None:
         """A score that is known."""
         score = self._scores.get(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import math
 import time
@@ -10,20 +11,25 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 from rerankd.backends.base import EncodedPair, EncodedQuery, EncodeOptions, Float32Array
+from rerankd.core.documents import scored_text
 from rerankd.core.errors import BackendFailedError, DocumentTooLongError, InternalError, RerankdError
 from rerankd.core.limits import Limits
 from rerankd.core.loaded import LocalModel
+from rerankd.core.policy import estimate_tokens
 from rerankd.core.ranking import score_of
 from rerankd.core.reranking import RerankingPolicy
 from rerankd.core.run import Group, Run, non_finite
 from rerankd.core.scheduler import QueuedPair, Ticket
 from rerankd.core.score_cache import PairScore, ScoreCache, key_of
+from rerankd.core.telemetry import Telemetry
 from rerankd.core.types import Document, LongDocument, Options, Passage, Priority, Result
 
 logger = logging.getLogger(__name__)
 
 TOKENIZE_SLICE = 64
 """Documents tokenized in one go: few enough that inference starts early and turns are taken."""
+_SAMPLE = 32
+"""Documents that are looked up first where a request is about to be refused."""
 
 
 class ScoringRun(Run):
@@ -39,15 +45,26 @@ class ScoringRun(Run):
         policy: RerankingPolicy,
         tokenizers: Executor,
         on_result: Callable[[Result], None],
+        whole: bool,
+        telemetry: Telemetry,
         cache: ScoreCache | None = None,
     ) -> None:
-        super().__init__(query, options, limits=limits, policy=policy, on_result=on_result)
+        """`whole`: every document is added by one `add`."""
+        super().__init__(
+            query,
+            options,
+            limits=limits,
+            policy=policy,
+            on_result=on_result,
+            model_id=model.ref.id,
+            telemetry=telemetry,
+        )
+        self._whole = whole
         self._model = model
         self._tokenizers = tokenizers
         self._cache = cache
         self._priority = Priority.BULK
         self._late: set[asyncio.Task[None]] = set()
-        self._closed = False
         self._ticket: Ticket | None = None
         self._encoded_query: EncodedQuery | None = None
         self._encode_options = EncodeOptions(
@@ -57,19 +74,30 @@ class ScoringRun(Run):
             key_of(model.backend.description, query, self._encode_options) if cache is not None else None
         )
 
-    def open(self, *, client: str, priority: Priority, deadline: float | None, estimated_tokens: int) -> None:
+    def open(
+        self,
+        *,
+        client: str,
+        priority: Priority,
+        deadline: float | None,
+        estimated_tokens: int,
+        done_by: float | None = None,
+    ) -> None:
         """Takes a place in the scheduler; raises what `Scheduler.open` raises."""
-        self._priority = priority
+        self._priority, self._deadline = priority, deadline
         self._ticket = self._model.scheduler.open(
-            self, client=client, priority=priority, deadline=deadline, estimated_tokens=estimated_tokens
+            self,
+            client=client,
+            priority=priority,
+            deadline=deadline,
+            estimated_tokens=estimated_tokens,
+            done_by=done_by,
         )
 
-    def close(self) -> None:
-        """Gives the place back; queued pairs never run. Can be called twice."""
+    def _end(self) -> None:
         if self._ticket is not None:
             self._model.scheduler.close(self._ticket)
             self._waited(self._ticket.opened_at, self._ticket.first_run_at)
-        self._closed = True
         for group in self._groups.values():
             if self._cache is not None and group.claimed is not None:
                 self._cache.abandon(group.claimed)
@@ -92,10 +120,31 @@ class ScoringRun(Run):
             if self.failure is None:
                 # Where every score is known nothing else would let the event loop go.
                 await (self._encode_and_push(fresh) if fresh else asyncio.sleep(0))
+        if self._whole and self._ticket is not None:
+            self._model.scheduler.pushed_all(self._ticket)
+
+    def unknown(self, documents: Sequence[Document]) -> Sequence[Document]:
+        """Those whose text is new here; what another request is scoring counts as unknown.
+
+        Where none of some documents from all over the request is in the score cache, the others are not
+        looked up: who is to be refused is to be refused soon.
+        """
+        fresh: dict[str, Document] = {}
+        for index, document in enumerate(documents):
+            text = scored_text(document, self._options.document_fields, index)
+            fresh.setdefault(text[: self._snippet_chars] if self._snippet_chars else text, document)
+        some = itertools.islice(fresh, None, None, max(1, len(fresh) // _SAMPLE))
+        if not any(map(self._is_known, some)):
+            return list(fresh.values())
+        return [document for text, document in fresh.items() if not self._is_known(text)]
+
+    def _is_known(self, text: str) -> bool:
+        return self._cache is not None and self._key_of is not None and self._cache.knows(self._key_of(text))
 
     def on_scores(self, pairs: Sequence[QueuedPair], logits: Float32Array, seconds: float) -> None:
         """Takes a micro-batch's logits of this run."""
         self.timing.inference_seconds += seconds
+        self._telemetry.work.on_scored(self._model_id, 0, sum(queued.tokens for queued in pairs))
         for queued, value in zip(pairs, logits.tolist(), strict=True):
             group = queued.owner
             assert isinstance(group, Group)  # noqa: S101 - narrows the scheduler's opaque owner
@@ -157,13 +206,23 @@ class ScoringRun(Run):
         started = time.monotonic()
         loop = asyncio.get_running_loop()
         encoded = await loop.run_in_executor(self._tokenizers, self._encode, groups)
-        self.timing.tokenize_seconds += time.monotonic() - started
+        ended = time.monotonic()
+        self.timing.tokenize_seconds += ended - started
+        if self._ticket is not None and self._ticket.trace is not None:
+            self._ticket.trace.stage("tokenize", started, ended, len(groups))
         queued: list[QueuedPair] = []
         for group, pairs in zip(groups, encoded, strict=True):
             group.windows_left = len(pairs)
             queued += [QueuedPair(pair, group) for pair in pairs]
         if self._ticket is not None:
             self._model.scheduler.push(self._ticket, queued)
+            self._learn(groups, sum(pair.tokens for pair in queued))
+
+    def _learn(self, groups: Sequence[Group], tokens: int) -> None:
+        """Tells how far the estimate of a request's cost is from the truth."""
+        texts = [Document(text=group.text) for group in groups]
+        most = self._model.description.max_tokens
+        self._model.scheduler.pace.learn(estimate_tokens(self._query, texts, self._options, most), tokens)
 
     def _encode(self, groups: list[Group]) -> list[list[EncodedPair]]:
         """Tokenizes in a worker thread; the query only the first time."""

@@ -33,6 +33,7 @@ from rerankd.core.run import Run, unscored_result
 from rerankd.core.runs import Runs
 from rerankd.core.scoring import TOKENIZE_SLICE
 from rerankd.core.stream_events import Chunk, Emit, ScoreBuffer, Snapshot, StreamEvent, StreamRequest
+from rerankd.core.telemetry import Dropped
 from rerankd.core.types import (
     Caller,
     DeadlineMode,
@@ -115,7 +116,8 @@ class StreamSession:
         finally:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
-            run.close()
+            late = until is not None and time.monotonic() >= until
+            run.close(Dropped.DEADLINE if late else Dropped.CANCELLED)
             self._meter.close()
         yield self._ranking(run, outcome, reason)
 
@@ -201,12 +203,14 @@ class StreamSession:
         )
 
     async def _read(self, run: Run, chunks: AsyncIterator[Chunk]) -> None:
+        await self._runs.memory.room()
         async for chunk in chunks:
             check_original_scores(chunk.documents, self._options, chunk.indexes)
             self._chunk = chunk
             self._received += len(chunk)
             for start in range(0, len(chunk), TOKENIZE_SLICE):
                 await self._feed(run, chunk.part(start, start + TOKENIZE_SLICE))
+            await self._runs.memory.room()
         self._check_not_empty()
 
     def _check_not_empty(self) -> None:

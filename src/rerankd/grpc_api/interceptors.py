@@ -1,4 +1,4 @@
-"""What surrounds every call, from the outside in: id, log line, errors, access, draining, replies."""
+"""What surrounds every call: those who look on, then errors, access, draining, replies; and their order."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import asyncio
 import inspect
 import logging
 import time
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from typing import Any, ClassVar, NoReturn, TypeAlias, cast
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
@@ -17,104 +16,16 @@ from google.protobuf.message import DecodeError
 
 from rerankd.access import access
 from rerankd.core.errors import InvalidRequestError, RerankdError, draining
+from rerankd.grpc_api.call_interceptor import CallInterceptor, Context, Handler, behaviour_of, handler_like
 from rerankd.grpc_api.errors import status_code, status_from, unexpected
+from rerankd.grpc_api.observing import REQUEST_ID_KEY, Counting, Logging, RequestIds, Traces
 from rerankd.telemetry import calls
-from rerankd.telemetry.logs import log_call
+from rerankd.telemetry.call_metrics import GrpcCalls
+from rerankd.telemetry.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
-REQUEST_ID_KEY = "x-request-id"
 AUTHORIZATION_KEY = "authorization"
-
-# The types of a handler's messages are not known here: an interceptor sees every method.
-Context = grpc.aio.ServicerContext[Any, Any]
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Behaviour = Callable[[Any, Context], Awaitable[Any]]
-"""A handler that returns its response or, where it streams, writes its responses to the context."""
-
-_CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
-
-
-class CallInterceptor(grpc.aio.ServerInterceptor, ABC):
-    """Runs `around` each call, whatever its kind; each handler is wrapped once."""
-
-    name: ClassVar[str]
-
-    def __init__(self) -> None:
-        self._handlers: dict[str, Handler] = {}
-
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        """The handler inside this interceptor; None for a method that does not exist."""
-        method = handler_call_details.method
-        wrapped = self._handlers.get(method)
-        if wrapped is None:
-            handler = await continuation(handler_call_details)
-            if handler is None:
-                return None
-            wrapped = self._handlers[method] = self._wrap(method, handler)
-        return wrapped
-
-    @abstractmethod
-    def around(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:
-        """Entered before the call's handler runs and left after it."""
-
-    def _wrap(self, method: str, handler: Handler) -> Handler:
-        inner = _behaviour(handler)
-
-        async def call(request: Any, context: Context) -> Any:
-            async with self.around(method, context):
-                return await inner(request, context)
-
-        return _handler_like(handler, call)
-
-
-class RequestIds(CallInterceptor):
-    """Gives each call an id, the caller's own where it is usable."""
-
-    name = "request-id"
-
-    @asynccontextmanager
-    async def around(self, method: str, context: Context) -> AsyncIterator[None]:
-        """Names the call for every log line of its task."""
-        offered = dict(context.invocation_metadata() or ()).get(REQUEST_ID_KEY)
-        calls.request_id.set(calls.accepted_request_id(offered))
-        yield
-
-
-class Logging(CallInterceptor):
-    """Writes one line for each call, when it ends."""
-
-    name = "logging"
-
-    @asynccontextmanager
-    async def around(self, method: str, context: Context) -> AsyncIterator[None]:
-        """Collects what the line says while the call runs."""
-        started = time.monotonic()
-        record = calls.CallRecord()
-        calls.call_record.set(record)
-        code = "UNKNOWN"
-        try:
-            yield
-            code = _CODE_NAMES.get(_number(context.code()), "OK")
-        except asyncio.CancelledError:
-            remaining = context.time_remaining()
-            code = "DEADLINE_EXCEEDED" if remaining is not None and remaining <= 0 else "CANCELLED"
-            raise
-        except grpc.aio.AbortError:
-            code = _CODE_NAMES.get(_number(context.code()), "UNKNOWN")
-            raise
-        finally:
-            log_call(
-                method=method,
-                code=code,
-                peer=context.peer(),
-                seconds=time.monotonic() - started,
-                record=record,
-            )
 
 
 class Errors(CallInterceptor):
@@ -269,7 +180,7 @@ class Replies(CallInterceptor):
         yield
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
-        inner: Any = _behaviour(handler)
+        inner: Any = behaviour_of(handler)
 
         # The id goes out with the first reply and not before: a client retries a call only as long
         # as it has seen no initial metadata of it.
@@ -293,13 +204,16 @@ class Replies(CallInterceptor):
                     await context.write(response)
 
         if not handler.response_streaming:
-            return _handler_like(handler, reply)
-        return _handler_like(handler, write_each if inspect.isasyncgenfunction(inner) else write)
+            return handler_like(handler, reply)
+        return handler_like(handler, write_each if inspect.isasyncgenfunction(inner) else write)
 
 
-def chain(draining: Draining, decide: access.Access) -> tuple[CallInterceptor, ...]:
+def chain(
+    draining: Draining, decide: access.Access, *, tracing: Tracing, counts: GrpcCalls
+) -> tuple[CallInterceptor, ...]:
     """All interceptors, outermost first."""
-    return (RequestIds(), Logging(), Errors(), Access(decide), draining, Replies())
+    looking_on = (Traces(tracing), RequestIds(), Counting(counts), Logging())
+    return (*looking_on, Errors(), Access(decide), draining, Replies())
 
 
 class _Malformed:
@@ -309,7 +223,7 @@ class _Malformed:
 def _with_tolerant_parser(handler: Handler) -> Handler:
     """Lets bytes that cannot be parsed fail as any other bad request, not inside grpc as UNKNOWN."""
     parse: Any = handler.request_deserializer
-    inner = _behaviour(handler)
+    inner = behaviour_of(handler)
 
     def tolerant(data: bytes) -> Any:
         try:
@@ -323,7 +237,7 @@ def _with_tolerant_parser(handler: Handler) -> Handler:
     async def streaming(requests: AsyncIterator[Any], context: Context) -> Any:
         return await inner(_each_parsed(requests), context)
 
-    return _handler_like(handler, streaming if handler.request_streaming else unary, tolerant)
+    return handler_like(handler, streaming if handler.request_streaming else unary, tolerant)
 
 
 def _parsed(message: Any) -> Any:
@@ -346,28 +260,3 @@ async def _abort(context: Context, error: RerankdError) -> NoReturn:
 
 async def _echo_request_id(context: Context) -> None:
     await context.send_initial_metadata(((REQUEST_ID_KEY, calls.request_id.get()),))
-
-
-def _number(code: object) -> int:
-    """grpc.aio gives the code as a number or as an enum member, depending on who set it."""
-    return code.value[0] if isinstance(code, grpc.StatusCode) else code if isinstance(code, int) else 0
-
-
-def _behaviour(handler: Handler) -> Behaviour:
-    # The stubs of grpcio know only handlers of the synchronous server.
-    behaviour: Any = (
-        handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-    )
-    return cast("Behaviour", behaviour)
-
-
-def _handler_like(handler: Handler, behaviour: Any, parse: Any = None) -> Handler:
-    make: dict[tuple[bool, bool], Any] = {
-        (False, False): grpc.unary_unary_rpc_method_handler,
-        (False, True): grpc.unary_stream_rpc_method_handler,
-        (True, False): grpc.stream_unary_rpc_method_handler,
-        (True, True): grpc.stream_stream_rpc_method_handler,
-    }
-    kind = (bool(handler.request_streaming), bool(handler.response_streaming))
-    made: Handler = make[kind](behaviour, parse or handler.request_deserializer, handler.response_serializer)
-    return made

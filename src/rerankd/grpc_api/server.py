@@ -15,7 +15,10 @@ from rerankd.access.certificates import Certificates
 from rerankd.grpc_api.credentials import server_credentials
 from rerankd.grpc_api.health import HealthService
 from rerankd.grpc_api.interceptors import Draining, chain
+from rerankd.grpc_api.methods import CODES, METHODS
 from rerankd.grpc_api.reflection import add_reflection
+from rerankd.telemetry.call_metrics import GrpcCalls
+from rerankd.telemetry.tracing import Tracing
 from rerankd.v1.config_service_pb2_grpc import ConfigServiceServicer, add_ConfigServiceServicer_to_server
 from rerankd.v1.rerank_service_pb2_grpc import RerankServiceServicer, add_RerankServiceServicer_to_server
 
@@ -71,6 +74,9 @@ class GrpcServer:
         access: Access,
         certificates: Certificates | None = None,
         extensions: Sequence[Extension] = (),
+        *,
+        tracing: Tracing,
+        counts: GrpcCalls,
     ) -> None:
         """`certificates`: None = plain text; `extensions` add services of other rooms."""
         self.port = 0
@@ -84,6 +90,8 @@ class GrpcServer:
         self._certificates = certificates
         self._extensions = extensions
         self._draining = Draining()
+        counts.prepare(METHODS, CODES)
+        self._interceptors = chain(self._draining, access, tracing=tracing, counts=counts)
         self._server: grpc.aio.Server | None = None
         self._stopping: asyncio.Task[None] | None = None
 
@@ -98,9 +106,7 @@ class GrpcServer:
         Raises:
             ListenError: The address is taken or is not one of this machine.
         """
-        server = grpc.aio.server(
-            interceptors=chain(self._draining, self._access), options=channel_options(self._settings)
-        )
+        server = grpc.aio.server(interceptors=self._interceptors, options=channel_options(self._settings))
         add_RerankServiceServicer_to_server(self._service, server)
         add_ConfigServiceServicer_to_server(self._configuration, server)
         self._health.add_to(server)

@@ -1,4 +1,4 @@
-"""What surrounds every HTTP call: its id, its line in the log, and the answer when something breaks."""
+"""What surrounds every HTTP call: trace, id, counts, its log line, and the answer when something breaks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from rerankd.access.access import Access
@@ -25,6 +25,9 @@ from rerankd.http_api.failures import unexpected
 from rerankd.http_api.replies import send_error
 from rerankd.http_api.under_way import CallsUnderWay
 from rerankd.telemetry import calls, logs
+from rerankd.telemetry.call_metrics import HttpCalls
+from rerankd.telemetry.trace_context import TRACEPARENT
+from rerankd.telemetry.tracing import CallSpan, Tracing, result_attributes
 
 logger = logging.getLogger(__name__)
 
@@ -54,15 +57,21 @@ class Door:
         under_way: CallsUnderWay,
         access: Access | None = None,
         dialects: Mapping[str, Dialect] = MappingProxyType({}),
+        *,
+        tracing: Tracing,
+        counts: HttpCalls,
     ) -> None:
         """A door that `access` guards; None = it is open for all but changes.
 
         `dialects`: path to how errors are told there, where it is not the service's own way.
         """
         self._app = app
+        self._tracing = tracing
+        self._counts = counts
         self.calls = under_way
         self._access = access or Access()
         self._dialects = dialects
+        counts.prepare(route.path for route in app.routes if isinstance(route, Route))
 
     @property
     def routes(self) -> list[BaseRoute]:
@@ -75,6 +84,9 @@ class Door:
             await self._app(scope, receive, send)
             return
         started = time.monotonic()
+        self._counts.started()
+        span = self._span(scope)
+        calls.trace_id.set(span.trace_id)
         identity = calls.accepted_request_id(Headers(scope=scope).get(REQUEST_ID_HEADER))
         calls.request_id.set(identity)
         record = calls.CallRecord()
@@ -96,7 +108,23 @@ class Door:
         except Exception as error:
             await _answer_unexpected(error, reply, scope, receive, identified)
         finally:
-            _log(scope, reply.status, record, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            _log(scope, reply.status, record, seconds)
+            self._counts.handled(scope["path"], reply.status, seconds, record.reason)
+            told = result_attributes(record, identity)
+            reason = record.reason or (str(reply.status) if reply.status >= 500 else "")
+            span.end({**told, "http.response.status_code": reply.status}, error=reason)
+
+    def _span(self, scope: Scope) -> CallSpan:
+        headers = Headers(scope=scope)
+        carrier = {name: value for name in (TRACEPARENT, "tracestate") if (value := headers.get(name))}
+        route = self._counts.route_of(scope["path"])
+        attributes = {
+            "http.request.method": scope["method"],
+            "http.route": route,
+            "client.address": peer_host(scope),
+        }
+        return self._tracing.begin(f"{scope['method']} {route}", carrier, attributes)
 
     async def _lets_in(self, scope: Scope, receive: Receive, send: Send) -> bool:
         """Whether the call may go on; where not it is answered."""

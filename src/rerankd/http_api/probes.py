@@ -18,9 +18,8 @@ from rerankd.telemetry.metrics import Metrics
 ServingState = Literal["starting", "ready", "draining"]
 
 
-def routes(engine: Engine, state: Callable[[], ServingState]) -> list[Route]:
+def routes(engine: Engine, state: Callable[[], ServingState], metrics: Metrics) -> list[Route]:
     """The routes of this module; `state` tells whether the server takes traffic."""
-    metrics = Metrics(engine)
 
     async def health(request: Request) -> Response:
         live = request.query_params.get("live") in ("1", "true")

@@ -29,6 +29,8 @@ from rerankd.http_api.replies import json_response
 from rerankd.http_api.reranking import BatchRoute, Ranker, RerankRoute
 from rerankd.http_api.streaming import StreamRoute
 from rerankd.http_api.under_way import CallsUnderWay
+from rerankd.telemetry.metrics import Metrics
+from rerankd.telemetry.tracing import NoTracing, Tracing
 
 __all__ = ["RERANK_PATHS", "ServingState", "application"]
 
@@ -60,6 +62,8 @@ def application(
     body_timeout_seconds: float = 30.0,
     stream_idle_seconds: float = 0.0,
     shown: ShownLog | None = None,
+    metrics: Metrics | None = None,
+    tracing: Tracing | None = None,
 ) -> Door:
     """The ASGI application.
 
@@ -75,8 +79,10 @@ def application(
         body_timeout_seconds: Longest time for a whole body.
         stream_idle_seconds: Longest pause of a caller within a stream; 0 = as long as they like.
         shown: Keeps rankings as shown, for calls that name a corpus; None = nobody learns here.
+        metrics: What /metrics shows; None = metrics of this door and its engine.
+        tracing: Traces the calls; None = nobody does.
     """
-    under_way = CallsUnderWay()
+    under_way, metrics = CallsUnderWay(), metrics or Metrics(engine)
     listing = Listing(engine, offered)
     ranker = Ranker(
         engine=engine,
@@ -88,26 +94,33 @@ def application(
         stream_idle_seconds=stream_idle_seconds,
         shown=shown,
     )
-
-    described = document(engine.limits, extra_paths)
-
-    async def openapi(_: Request) -> Response:
-        return json_response(described)
-
     routes: list[BaseRoute] = [
+        *_rank_routes(ranker),
+        *probes.routes(engine, state, metrics),
+        *listing.routes(),
+        _description(document(engine.limits, extra_paths)),
+        *extra_routes,
+    ]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
+    return Door(app, under_way, access, RERANK_PATHS, tracing=tracing or NoTracing(), counts=metrics.http)
+
+
+def _rank_routes(ranker: Ranker) -> list[BaseRoute]:
+    return [
         *(
             Route(path, RerankRoute(ranker, dialect), methods=["POST"])
             for path, dialect in RERANK_PATHS.items()
         ),
         Route(BATCH_PATH, BatchRoute(ranker), methods=["POST"]),
         Route(STREAM_PATH, StreamRoute(ranker), methods=["POST"]),
-        *probes.routes(engine, state),
-        *listing.routes(),
-        Route("/openapi.json", openapi),
-        *extra_routes,
     ]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
-    return Door(app, under_way, access, RERANK_PATHS)
+
+
+def _description(described: Json) -> Route:
+    async def openapi(_: Request) -> Response:
+        return json_response(described)
+
+    return Route("/openapi.json", openapi)
 
 
 _UNROUTED = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}

@@ -18,8 +18,10 @@ from rerankd.config import Config
 from rerankd.core.engine import Engine
 from rerankd.core.errors import RerankdError
 from rerankd.core.warmup import Warmup, WarmupRequest, read_samples
+from rerankd.grpc_api.call_interceptor import CallInterceptor
 from rerankd.grpc_api.health import SERVICE, HealthService
-from rerankd.grpc_api.interceptors import Access, CallInterceptor, Errors, Logging, RequestIds
+from rerankd.grpc_api.interceptors import Access, Errors
+from rerankd.grpc_api.observing import Logging, RequestIds
 from rerankd.grpc_api.service import RerankService
 from rerankd.ray_serve.context import ServeContext
 from rerankd.telemetry import logs

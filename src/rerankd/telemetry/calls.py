@@ -13,6 +13,9 @@ MAX_REQUEST_ID_LENGTH = 128
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """Id of the call whose task is running; empty outside of calls."""
 
+trace_id: ContextVar[str] = ContextVar("trace_id", default="")
+"""Id of the trace that the running call belongs to; empty where it belongs to none."""
+
 
 @dataclass(slots=True, kw_only=True)
 class CallRecord:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal, TextIO
+import traceback
+from typing import Any, Literal, TextIO
 
-from rerankd.telemetry.calls import CallRecord, request_id
+from rerankd.telemetry.calls import CallRecord, request_id, trace_id
+from rerankd.telemetry.recent import RecentLines
 
 calls = logging.getLogger("rerankd.calls")
 """One line for each call, when it ends."""
+
+recent = RecentLines()
+"""The last lines that were written, as JSON."""
 
 LEVEL_BY_CODE = {
     "OK": logging.DEBUG,
@@ -26,16 +31,19 @@ LEVEL_BY_CODE = {
 }
 """How loud a call's end is; a code that is not listed is the server's fault."""
 
+_OF_CALL = ("request_id", "trace_id")
+
 # Attributes of every record; whatever else a record has was given by `extra`.
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "taskName"}
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", *_OF_CALL, "taskName"}
 
 
-class RequestIdFilter(logging.Filter):
-    """Puts the id of the running call on each line."""
+class CallFilter(logging.Filter):
+    """Puts the ids of the running call and of its trace on each line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Lets every line pass."""
         record.request_id = request_id.get()
+        record.trace_id = trace_id.get()
         return True
 
 
@@ -45,7 +53,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the traceback under it where there is one."""
         given = {key: value for key, value in vars(record).items() if key not in _STANDARD}
-        given["request_id"] = getattr(record, "request_id", "")
+        given |= {name: getattr(record, name, "") for name in _OF_CALL}
         fields = [f"{key}={_one_line(value)}" for key, value in given.items() if value != ""]
         head = f"{self.formatTime(record)} {record.levelname.lower():<7} {_one_line(record.getMessage())}"
         line = "  ".join([head, *fields])
@@ -65,9 +73,12 @@ def configure(
     target = stream or sys.stderr
     json_wanted = form == "json" or (form == "auto" and not target.isatty())
     handler = logging.StreamHandler(target)
-    handler.addFilter(RequestIdFilter())
     handler.setFormatter(_json_formatter() if json_wanted else TextFormatter())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    recent.forget()
+    recent.setFormatter(_json_formatter(quiet_errors=True))
+    for each in (handler, recent):
+        each.addFilter(CallFilter())
+    logging.basicConfig(level=level.upper(), handlers=[handler, recent], force=True)
     # Their lines below WARNING tell of sockets and selectors, not of requests.
     for library in (
         "asyncio",
@@ -99,11 +110,17 @@ def log_call(*, method: str, code: str, peer: str, seconds: float, record: CallR
     )
 
 
-def _json_formatter() -> logging.Formatter:
+def _json_formatter(*, quiet_errors: bool = False) -> logging.Formatter:
+    """`quiet_errors`: of an exception only kind and place; what it says may quote a text."""
     from pythonjsonlogger.json import JsonFormatter
 
-    return JsonFormatter(
-        "{levelname}{message}{name}{request_id}",
+    class Quiet(JsonFormatter):
+        def formatException(self, ei: Any) -> str:  # noqa: N802 - the library's name
+            kind, _, trace = ei
+            return f"{''.join(traceback.format_tb(trace))}{getattr(kind, '__name__', '')}"
+
+    return (Quiet if quiet_errors else JsonFormatter)(
+        "{levelname}{message}{name}{request_id}{trace_id}",
         style="{",
         rename_fields={"levelname": "level", "message": "event", "name": "logger"},
         timestamp="time",

@@ -1,4 +1,4 @@
-"""Prometheus metrics, read from the engine when they are asked for."""
+"""Prometheus metrics of one process: what is counted as it happens, and what is read when it is asked for."""
 
 from __future__ import annotations
 
@@ -11,19 +11,52 @@ from prometheus_client.registry import Collector
 
 import rerankd
 from rerankd.core.engine import Engine
+from rerankd.core.errors import ModelNotFoundError
+from rerankd.core.loaded import LocalModel
+from rerankd.core.policy import NOT_RERANKED
+from rerankd.core.registry import ModelReport
 from rerankd.core.score_cache import ScoreCache
-from rerankd.core.types import ModelState
+from rerankd.core.types import ModelState, Outcome
+from rerankd.telemetry import metric_table as table
+from rerankd.telemetry.call_metrics import Failures, GrpcCalls, HttpCalls, InProgress
+from rerankd.telemetry.metric_table import MetricSpec
+from rerankd.telemetry.work_metrics import MAX_MODELS, WorkMetrics
+
+_EXPECTED_RANKINGS = (
+    (Outcome.RERANKED, ""),
+    (Outcome.PARTIAL, ""),
+    (Outcome.PASSTHROUGH, NOT_RERANKED.partition(":")[0]),
+)
 
 
 class Metrics:
-    """The metrics page of one process."""
+    """The metrics page of one process.
+
+    Attributes:
+        grpc: To be told of the calls of the gRPC door.
+        http: To be told of the requests of the HTTP door.
+        work: To be told of the models' work.
+    """
 
     def __init__(self, engine: Engine) -> None:
-        self._registry = CollectorRegistry()
-        self._registry.register(_EngineCollector(engine))
-        ProcessCollector(registry=self._registry)
-        PlatformCollector(registry=self._registry)
-        GCCollector(registry=self._registry)
+        """Counts the engine's work from now on; an engine has one `Metrics`."""
+        self._registry = registry = CollectorRegistry()
+        in_progress, failures = InProgress(registry), Failures(registry)
+        self.grpc = GrpcCalls(registry, in_progress, failures)
+        self.http = HttpCalls(registry, in_progress, failures)
+        self.work = WorkMetrics(registry)
+        registry.register(_EngineCollector(engine))
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+        engine.telemetry.work = self.work
+
+        def prepare(model_id: str, state: ModelState) -> None:
+            description = engine.registry.report(model_id).description
+            if state is ModelState.ACTIVE and description is not None:
+                self.work.prepare(model_id, description.backend)
+
+        engine.registry.on_change(prepare)
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """The page in the format that the scraper accepts, and its content type."""
@@ -38,49 +71,70 @@ class _EngineCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Everything about the engine, as it is now."""
         queues = [model.status() for model in self._engine.registry.loaded()]
-        yield GaugeMetricFamily(
-            "rerankd_queue_documents",
-            "Pairs of a query and a document that wait to be scored.",
-            value=sum(queue.documents for queue in queues),
-        )
-        yield GaugeMetricFamily(
-            "rerankd_queue_tokens",
-            "Tokens of the pairs that wait to be scored.",
-            value=sum(queue.tokens for queue in queues),
-        )
+        yield _gauge(table.QUEUE_DOCUMENTS, sum(queue.documents for queue in queues))
+        yield _gauge(table.QUEUE_TOKENS, sum(queue.tokens for queue in queues))
+        yield _gauge(table.QUEUE_OLDEST, max((queue.oldest_wait_seconds for queue in queues), default=0.0))
+        yield from self._models()
+        yield self._rankings()
+        yield from _score_cache(self._engine.score_cache)
+        memory = self._engine.memory
+        yield _gauge(table.MEMORY_LIMIT, memory.limit_bytes)
+        yield _gauge(table.MEMORY_EXCEEDED, float(memory.is_exceeded))
+        yield _gauge(table.STREAMS_PAUSED, memory.paused_streams)
+        yield InfoMetricFamily(table.BUILD.family, table.BUILD.help, value={"version": rerankd.__version__})
+
+    def _models(self) -> Iterator[Metric]:
         states = GaugeMetricFamily(
-            "rerankd_model_state",
-            "1 for the state that a model is in, 0 for the others.",
-            labels=["model", "state"],
+            table.MODEL_STATE.family, table.MODEL_STATE.help, labels=("model", "state")
         )
-        for report in self._engine.registry.reports():
+        loads = GaugeMetricFamily(
+            table.LOAD_SECONDS.family, table.LOAD_SECONDS.help, labels=("model", "stage")
+        )
+        rates = GaugeMetricFamily(
+            table.TOKENS_PER_SECOND.family, table.TOKENS_PER_SECOND.help, labels=("model",)
+        )
+        for report in self._reports():
             for state in ModelState:
                 states.add_metric([report.id, state.value], float(report.state is state))
-        yield states
+            for stage, seconds in report.stages:
+                loads.add_metric([report.id, stage.value], seconds)
+        for model in self._engine.registry.loaded():
+            if isinstance(model, LocalModel):
+                rates.add_metric([model.ref.id], model.scheduler.pace.tokens_per_second)
+        yield from (states, loads, rates)
+
+    def _reports(self) -> list[ModelReport]:
+        """The default model, asked for or not, and the others that were."""
+        registry = self._engine.registry
+        reports = {report.id: report for report in registry.reports()[:MAX_MODELS]}
+        try:
+            default = registry.report(registry.canonical(""))
+        except ModelNotFoundError:
+            return list(reports.values())
+        return list({default.id: default, **reports}.values())
+
+    def _rankings(self) -> Metric:
         rankings = CounterMetricFamily(
-            "rerankd_rankings",
-            "Rankings given, by outcome and the name that its reason begins with.",
-            labels=["outcome", "reason"],
+            table.RANKINGS.family, table.RANKINGS.help, labels=("outcome", "reason")
         )
-        for (outcome, reason), count in self._engine.outcomes.items():
+        for (outcome, reason), count in (
+            dict.fromkeys(_EXPECTED_RANKINGS, 0) | self._engine.outcomes
+        ).items():
             rankings.add_metric([outcome.value, reason], count)
-        yield rankings
-        yield from _score_cache(self._engine.score_cache)
-        yield InfoMetricFamily("rerankd_build", "What is running.", value={"version": rerankd.__version__})
+        return rankings
+
+
+def _gauge(spec: MetricSpec, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(spec.family, spec.help, value=value)
+
+
+def _counter(spec: MetricSpec, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(spec.family, spec.help, value=value)
 
 
 def _score_cache(cache: ScoreCache | None) -> Iterator[Metric]:
-    if cache is None:
-        return
-    yield CounterMetricFamily(
-        "rerankd_score_cache_hits",
-        "Pairs whose score was known, or was being made for another request.",
-        value=cache.hits,
-    )
-    yield CounterMetricFamily(
-        "rerankd_score_cache_misses", "Pairs whose score had to be made.", value=cache.misses
-    )
-    yield GaugeMetricFamily("rerankd_score_cache_entries", "Scores that are kept.", value=len(cache))
-    yield GaugeMetricFamily(
-        "rerankd_score_cache_bytes", "Memory that the kept scores take, about.", value=cache.size_bytes
-    )
+    """All of it also where nothing is kept: a page that lacks a series looks like one that is broken."""
+    yield _counter(table.CACHE_HITS, cache.hits if cache is not None else 0)
+    yield _counter(table.CACHE_MISSES, cache.misses if cache is not None else 0)
+    yield _gauge(table.CACHE_ENTRIES, len(cache) if cache is not None else 0)
+    yield _gauge(table.CACHE_BYTES, cache.size_bytes if cache is not None else 0)

@@ -2,17 +2,24 @@ from __future__ import annotations
 
 import grpc
 import pytest
+from prometheus_client import CollectorRegistry
 
 from rerankd.access.access import Access
 from rerankd.core.errors import OverloadedError, RerankdError
 from rerankd.grpc_api.errors import MAX_DETAILS_BYTES, status_from
 from rerankd.grpc_api.interceptors import Draining, chain
 from rerankd.grpc_api.server import GrpcSettings, bracketed, channel_options
+from rerankd.telemetry.call_metrics import Failures, GrpcCalls, InProgress
+from rerankd.telemetry.tracing import NoTracing
 
 
 def test_the_interceptors_stand_in_the_order_that_was_agreed() -> None:
-    names = [interceptor.name for interceptor in chain(Draining(), Access())]
-    assert names == ["request-id", "logging", "errors", "access", "draining", "replies"]
+    registry = CollectorRegistry()
+    counts = GrpcCalls(registry, InProgress(registry), Failures(registry))
+    every = chain(Draining(), Access(), tracing=NoTracing(), counts=counts)
+    names = [interceptor.name for interceptor in every]
+    looking_on = ["tracing", "request-id", "metrics", "logging"]
+    assert names == [*looking_on, "errors", "access", "draining", "replies"]
 
 
 @pytest.mark.parametrize("size", [1, 400, 4000, 100_000])

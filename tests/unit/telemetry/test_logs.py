@@ -9,6 +9,7 @@ import pytest
 
 from rerankd.core.errors import ERROR_CLASSES
 from rerankd.telemetry import calls, logs
+from rerankd.telemetry.recent import KEPT_LINES
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +32,7 @@ def line_of(form: str, level: str = "debug", **extra: object) -> str:
 
 def test_json_lines_have_the_agreed_names() -> None:
     line = json.loads(line_of("json", documents=3))
-    assert set(line) == {"time", "level", "event", "logger", "request_id", "documents"}
+    assert set(line) == {"time", "level", "event", "logger", "request_id", "trace_id", "documents"}
     assert (line["event"], line["request_id"], line["documents"]) == ("something happened", "id-1", 3)
 
 
@@ -85,3 +86,28 @@ def test_a_usable_request_id_is_kept(offered: str) -> None:
 @pytest.mark.parametrize("offered", [None, "", "x" * 129, "a b", "a\n", "é", "\x7f", b"bytes"])
 def test_any_other_is_replaced(offered: str | bytes | None) -> None:
     assert calls.accepted_request_id(offered) not in (offered, "")
+
+
+def test_what_is_kept_of_an_exception_is_its_kind_and_its_place() -> None:
+    stream = io.StringIO()
+    logs.configure("info", "json", stream)
+    try:
+        raise ValueError(" ".join(["cannot read", "a", "document"]))
+    except ValueError:
+        logging.getLogger("rerankd.test").exception("failed")
+    written = json.loads(stream.getvalue())
+    (kept,) = [json.loads(line) for line in logs.recent.lines()]
+    assert "a document" in written["exc_info"]
+    assert "a document" not in kept["exc_info"]
+    assert kept["exc_info"].endswith("ValueError")
+    assert {key: kept[key] for key in kept if key not in ("exc_info", "time")} == {
+        key: written[key] for key in written if key not in ("exc_info", "time")
+    }
+
+
+def test_only_the_last_lines_are_kept() -> None:
+    logs.configure("info", "json", io.StringIO())
+    for number in range(KEPT_LINES + 5):
+        logging.getLogger("rerankd.test").info("line", extra={"number": number})
+    kept = [json.loads(line)["number"] for line in logs.recent.lines()]
+    assert kept == list(range(5, KEPT_LINES + 5))

@@ -179,7 +179,8 @@ class _Host(threading.Thread):
         import grpc.aio
 
         from rerankd.assembly import build_learning
-        from rerankd.grpc_api.interceptors import Errors, Replies, RequestIds
+        from rerankd.grpc_api.interceptors import Errors, Replies
+        from rerankd.grpc_api.observing import RequestIds
         from rerankd.grpc_api.training import add_training
 
         learning = build_learning(self._config)
