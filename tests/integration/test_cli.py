@@ -253,7 +253,7 @@ def test_health_is_asked_as_a_probe_does(server: ServerProcess) -> None:
         return done.returncode, done.stdout + done.stderr
 
     assert asked() == asked("--service", "") == (0, "SERVING\n")
-    assert asked("--service", "rerankd.model/rerankd/bootstrap-en") == (0, "SERVING\n")
+    assert asked("--service", "rerankd.model/rerankd/mini-en") == (0, "SERVING\n")
     assert asked("--service", "rerankd.model/other") == (
         1,
         f"rerankd: {server.target} answers, but is not SERVING rerankd.model/other\n",

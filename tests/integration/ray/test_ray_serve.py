@@ -128,7 +128,7 @@ def test_bare_stubs_get_the_trailers(serving: tuple[str, str]) -> None:
     with grpc.insecure_channel(serving[0]) as channel:
         request = pb.RerankRequest(query=QUERY, documents=[pb.Document(text=text) for text in DOCUMENTS])
         _, call = RerankServiceStub(channel).Rerank.with_call(request, timeout=30)
-    assert dict(call.trailing_metadata())["x-rerankd-model"] == "rerankd/bootstrap-en"
+    assert dict(call.trailing_metadata())["x-rerankd-model"] == "rerankd/mini-en"
 
 
 def test_http_is_answered_by_the_same_engine(serving: tuple[str, str]) -> None:
