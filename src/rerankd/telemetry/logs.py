@@ -52,7 +52,8 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the traceback under it where there is one."""
-        given = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        # Libraries leave marks of their own on records, with an underscore; JSON lines leave them out too.
+        given = {k: v for k, v in vars(record).items() if k not in _STANDARD and not k.startswith("_")}
         given |= {name: getattr(record, name, "") for name in _OF_CALL}
         fields = [f"{key}={_one_line(value)}" for key, value in given.items() if value != ""]
         head = f"{self.formatTime(record)} {record.levelname.lower():<7} {_one_line(record.getMessage())}"

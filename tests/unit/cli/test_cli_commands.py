@@ -181,12 +181,16 @@ def test_a_failure_says_the_reason_and_what_to_do(error: Exception, line: str) -
 
 
 def test_the_commands_are_these() -> None:
-    plain = {"debug-bundle", "rerank", "serve", "status", "top", "warmup"}
-    assert set(app.commands) == {"config", "keys", "models", "reranking", *plain}
+    plain = {"batch", "debug-bundle", "health", "rerank", "serve", "status", "top", "warmup"}
+    assert set(app.commands) == {"config", "keys", "learn", "models", "reranking", *plain}
     groups = {n: set(c.commands) for n, c in app.commands.items() if isinstance(c, click.Group)}
     assert groups == {
         "keys": {"generate", "list"},
         "config": {"show"},
+        "learn": {
+            *("cancel", "compare", "corpus", "evaluate", "feedback", "mine", "promote", "resume"),
+            *("rollback", "runs", "shadow", "status", "train", "watch"),
+        },
         "models": {"list", "pull", "verify"},
         "reranking": {"set", "show"},
     }
