@@ -15,6 +15,7 @@ from rerankd.http_api.dialects.native import NATIVE
 from rerankd.http_api.json_text import Json
 from rerankd.http_api.learning.arguments import Arguments, arguments_of
 from rerankd.http_api.replies import json_response
+from rerankd.http_api.reranking import tell
 from rerankd.telemetry.calls import note_reason, request_id
 from rerankd.training.service import Learning
 
@@ -55,7 +56,8 @@ def raw_route(path: str, answer: Callable[[Request], Awaitable[Response]], *, me
 
 
 def error_response(error: RerankdError) -> Response:
-    """An error as the native door tells it."""
+    """An error as the native door tells it; the cause of what is our own fault goes to the log."""
+    tell(error)
     note_reason(error.spec.reason)
     reply = NATIVE.render_error(error, request_id.get())
     return json_response(reply.body, reply.status, reply.headers)

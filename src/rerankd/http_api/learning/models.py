@@ -6,9 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from rerankd.access.access import identity
 from rerankd.core.engine import Request as RankingRequest
 from rerankd.core.errors import InvalidRequestError
-from rerankd.core.types import Caller, Document, Options
+from rerankd.core.types import Document, Options
 from rerankd.http_api.json_text import Json, shortest
 from rerankd.http_api.learning.answers import plain
 from rerankd.http_api.learning.arguments import Arguments, arguments_of
@@ -106,7 +107,8 @@ class _Models:
             model = f"learning/{corpus_id}"
         ranking = await self._desk.engine.rerank(
             RankingRequest(query=query, documents=[Document(text=text)], options=Options(model=model)),
-            Caller(client="score"),
+            # What the key may not use is refused here as on every route.
+            identity.get().caller("score", None),
         )
         (result,) = ranking.results
         told: dict[str, Json] = {
