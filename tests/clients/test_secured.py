@@ -15,6 +15,7 @@ from support.http_server import http_server
 from support.servers import ServerProcess
 
 from rerankd.access.key_file import KeyRecord, digest_of, generate, line_of
+from rerankd.access.operations import Scope
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), needs_openssl]
 
@@ -34,12 +35,14 @@ def secured(
 ) -> Iterator[ServerProcess]:
     authority, pair, _ = ours
     keys = tmp_path_factory.mktemp("keys") / "keys.toml"
-    keys.write_text(line_of("client", KeyRecord(sha256=digest_of(KEY))))
+    record = KeyRecord(sha256=digest_of(KEY), scopes=(Scope.RERANK, Scope.ADMIN))
+    keys.write_text(line_of("client", record))
     with http_server(
         tls__certificate=str(pair.certificate),
         tls__key=str(pair.key),
         tls__client_ca=str(authority.certificate),
         auth__keys_file=str(keys),
+        auth__open_metrics="false",
     ) as process:
         yield process
 
@@ -99,6 +102,27 @@ def test_the_command_line_too(secured: ServerProcess, ours: tuple[Authority, Pai
                 [sys.executable, "-m", "rerankd", *verb, *connection],
                 env=os.environ | {"RERANKD_TOKEN": token},
                 input="alpha one\ntwo\n",
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == code, done.stderr
+            assert ("UNAUTHENTICATED" in done.stderr) == bool(code)
+
+
+def test_commands_that_read_pages_too(
+    secured: ServerProcess, ours: tuple[Authority, Pair, Pair], tmp_path: Path
+) -> None:
+    authority, _, pair = ours
+    url = f"https://localhost:{secured.http_url.rpartition(':')[2]}"
+    tls = ("--tls-ca", str(authority.certificate), "--tls-cert", str(pair.certificate))
+    connection = ("--http", url, *tls, "--tls-key", str(pair.key))
+    for verb in (("top", "--once", "--interval", "0.1"), ("debug-bundle", "-o", str(tmp_path / "b.tar.gz"))):
+        for token, code in ((KEY, 0), ("wrong", 1)):
+            done = subprocess.run(
+                [sys.executable, "-m", "rerankd", *verb, *connection],
+                env=os.environ | {"RERANKD_TOKEN": token},
                 capture_output=True,
                 text=True,
                 timeout=60,

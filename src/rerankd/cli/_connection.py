@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rerankd.cli._failure import Failure
+
 if TYPE_CHECKING:
+    import ssl
+
     import grpc
 
     from rerankd.client import Client, ClientOptions
@@ -82,6 +86,44 @@ def server_option(command: F) -> F:
     return option(credential_options(command))
 
 
+def given_token() -> str:
+    """The key that the running command was given; empty if none."""
+    return str(_given().get("token") or "")
+
+
+def tls_context() -> ssl.SSLContext:
+    """What the running command's flags say of TLS, for Python's own connections.
+
+    Raises:
+        click.UsageError: A certificate came without its key, or the other way round.
+        Failure: A file holds nothing that can be used.
+    """
+    import ssl
+
+    certificate, key, roots = _files()
+    try:
+        context = ssl.create_default_context(cafile=None if roots is None else str(roots))
+        if certificate is not None:
+            context.load_cert_chain(certificate, key)
+    except (ssl.SSLError, OSError) as error:
+        raise Failure(f"the files of --tls-ca, --tls-cert and --tls-key cannot be used: {error}") from error
+    return context
+
+
+def _given() -> dict[str, Any]:
+    given: dict[str, Any] = click.get_current_context().meta.get(_GIVEN, {})
+    return given
+
+
+def _files() -> tuple[Path | None, Path | None, Path | None]:
+    """Certificate, key and authorities."""
+    given = _given()
+    certificate, key, roots = (given.get(name) for name in ("tls_cert", "tls_key", "tls_ca"))
+    if (certificate is None) != (key is None):
+        raise click.UsageError("--tls-cert and --tls-key belong together")
+    return certificate, key, roots
+
+
 def client_options(token: str | None = None) -> ClientOptions:
     """What the flags of the running command say; `token` stands in where they say none.
 
@@ -90,11 +132,8 @@ def client_options(token: str | None = None) -> ClientOptions:
     """
     from rerankd.client import ClientOptions, TLSConfig
 
-    given: dict[str, Any] = click.get_current_context().meta.get(_GIVEN, {})
-    certificate, key, roots = (given.get(name) for name in ("tls_cert", "tls_key", "tls_ca"))
-    if (certificate is None) != (key is None):
-        raise click.UsageError("--tls-cert and --tls-key belong together")
-    wanted = given.get("tls")
+    certificate, key, roots = _files()
+    wanted = _given().get("tls")
     if wanted is None:
         wanted = bool(certificate or roots)
     tls = None
@@ -104,7 +143,7 @@ def client_options(token: str | None = None) -> ClientOptions:
             client_certificate=_content(certificate),
             client_private_key=_content(key),
         )
-    return ClientOptions(token=given.get("token") or token, tls=tls)
+    return ClientOptions(token=given_token() or token, tls=tls)
 
 
 def connect(target: str, token: str | None = None) -> Client:

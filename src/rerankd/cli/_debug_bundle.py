@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from rerankd.cli._connection import given_token
 from rerankd.cli._failure import Failure
 from rerankd.cli._http import http_option, read
 from rerankd.cli._reranking import TOKEN_VARIABLE
@@ -39,8 +40,11 @@ def debug_bundle(*, url: str, token_env: str, output: Path | None) -> None:
     last 2,000 log lines. No query and no document is in it.
     """
     token = os.environ.get(token_env, "")
-    if not token:
-        raise Failure(f"{token_env} is not set; it has to hold the admin token of the server")
+    if not (token or given_token()):
+        raise Failure(
+            f"{token_env} is not set; it has to hold the admin token of the server, or --token a key of the "
+            "scope admin"
+        )
     archive = read(f"{url}{PATH}", token=token)
     if output == STDOUT:
         sys.stdout.buffer.write(archive)

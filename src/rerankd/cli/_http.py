@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from rerankd.cli._connection import credential_options, given_token, tls_context
 from rerankd.cli._failure import Failure
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -24,19 +25,22 @@ def _url(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
     return value.rstrip("/")
 
 
-http_option = click.option(
-    "--http",
-    "url",
-    default=DEFAULT_URL,
-    show_default=True,
-    callback=_url,
-    metavar="URL",
-    help="Address of the HTTP port.",
-)
+def http_option(command: F) -> F:
+    """Adds --http, which the command takes as `url`, and the credentials, which `read` uses."""
+    option = click.option(
+        "--http",
+        "url",
+        default=DEFAULT_URL,
+        show_default=True,
+        callback=_url,
+        metavar="URL",
+        help="Address of the HTTP port; https:// where the server speaks TLS.",
+    )
+    return option(credential_options(command))
 
 
 def read(url: str, *, token: str = "") -> bytes:
-    """What a page holds.
+    """What a page holds; `token` stands in where the flags say none.
 
     Raises:
         Failure: Nobody answers there, or the answer is an error.
@@ -44,10 +48,12 @@ def read(url: str, *, token: str = "") -> bytes:
     import urllib.error
     import urllib.request
 
+    token = given_token() or token
     headers = {"authorization": f"Bearer {token}"} if token else {}
+    context = tls_context() if url.startswith("https://") else None
     try:
-        question = urllib.request.Request(url, headers=headers)  # noqa: S310 - the option allows http only
-        with urllib.request.urlopen(question, timeout=_READ_SECONDS) as answer:  # noqa: S310
+        question = urllib.request.Request(url, headers=headers)  # noqa: S310 - the option allows no other
+        with urllib.request.urlopen(question, timeout=_READ_SECONDS, context=context) as answer:  # noqa: S310
             content: bytes = answer.read()
             return content
     except urllib.error.HTTPError as error:
