@@ -110,7 +110,7 @@ def test_a_provider_that_hangs_costs_only_its_own_callers(
     try:
         with running(with_cohere(flags, cohere)) as server, Client(server.target) as client:
             with ThreadPoolExecutor(1) as asking:
-                waiting = asking.submit(client.rerank, "red", ["a"], model=COHERE, timeout_seconds=3)
+                waiting = asking.submit(client.rerank, "red", ["a"], model=COHERE, timeout_seconds=10)
                 assert cohere.gate.reached.wait(60)
                 for _ in range(5):
                     good_call(server.target)

@@ -34,7 +34,7 @@ from rerankd.training.types import RunEvent, RunEventType, RunInfo, RunStatus
 
 pytest.importorskip("sentence_transformers", reason="the extra `train` is not installed")
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 CORPUS = "demo"
 NOBODY = "http://127.0.0.1:9"
