@@ -85,7 +85,10 @@ def quantile(share: float, buckets: Buckets) -> float:
     wanted, seen, lower = share * total, 0.0, 0.0
     for bound, count in buckets:
         if count and seen + count >= wanted:
-            return lower if math.isinf(bound) else lower + (bound - lower) * (wanted - seen) / count
+            # Not beyond the bucket, where the last digit is rounded up.
+            return (
+                lower if math.isinf(bound) else min(bound, lower + (bound - lower) * (wanted - seen) / count)
+            )
         seen += count
         lower = lower if math.isinf(bound) else bound
     return lower

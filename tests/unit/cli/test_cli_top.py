@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
@@ -32,6 +32,7 @@ def test_a_server_that_restarted_counts_from_zero() -> None:
     assert span.more("calls_total") == 3
 
 
+@example([1.0, 0.0078125], 0.5)
 @given(st.lists(st.floats(0.0001, 9.9), min_size=1, max_size=200), st.sampled_from([0.5, 0.95, 0.99]))
 def test_a_quantile_is_in_the_bucket_of_the_true_one(values: list[float], share: float) -> None:
     bounds = (0.001, 0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -45,7 +46,8 @@ def test_a_quantile_is_in_the_bucket_of_the_true_one(values: list[float], share:
     true = sorted(values)[math.ceil(share * len(values)) - 1]
     upper = next(bound for bound in bounds if true <= bound)
     lower = max((bound for bound in bounds if bound < true), default=0.0)
-    assert lower <= found <= upper
+    # The share of a count can be rounded up into the next bucket, by its last digit.
+    assert lower <= found <= upper * (1 + 1e-9)
     assert span.mean("seconds") == pytest.approx(sum(values) / len(values))
 
 
