@@ -121,7 +121,9 @@ def test_a_provider_that_hangs_costs_only_its_own_callers(
             assert len(client.rerank("red", ["a", "b"], model=COHERE).results) == 2
     finally:
         cohere.gate.release()
-    told = [line for line in lines_of(server, "call") if line["code"] in ("DEADLINE_EXCEEDED", "UNAVAILABLE")]
+    # The client's clock may run out first: the server then sees a call that was cancelled.
+    ends = ("DEADLINE_EXCEEDED", "UNAVAILABLE", "CANCELLED")
+    told = [line for line in lines_of(server, "call") if line["code"] in ends]
     assert told, "the operator's log tells which call ran out of time"
 
 

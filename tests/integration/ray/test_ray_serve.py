@@ -78,7 +78,12 @@ def serving(ray_address: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield f"127.0.0.1:{grpc_port}", f"http://127.0.0.1:{http_port}"
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
+        try:
+            process.wait(timeout=180)
+        finally:
+            # One that does not end must not outlive its test, nor trouble the next one.
+            process.kill()
+            process.wait()
 
 
 def test_a_call_ranks_as_the_server_does(serving: tuple[str, str], server: Any) -> None:

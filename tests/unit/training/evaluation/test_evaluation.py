@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from support.collections import collection
 from support.judged import Knowing, planted, write_beir
 from support.onnx_models import build_model
 
@@ -35,7 +36,6 @@ from rerankd.training.evaluation.folders import BeirFolder
 
 CONFIG = EvaluationConfig(cutoffs=(10,), bootstrap_samples=500, permutations=500)
 ABOUT = About(corpus_id="planted", split="test")
-SHARED = Path(__file__).parents[4].parent.parent / "shared"
 
 
 def report_of(*scorers: Knowing, corpus: str = "planted", seed: int = 3) -> EvaluationReport:
@@ -237,9 +237,6 @@ def test_scores_are_those_of_serving(tmp_path: Path) -> None:
 
 
 def test_bm25_is_what_is_published() -> None:
-    folder = SHARED / "data" / "cranfield"
-    if not folder.is_dir():
-        pytest.skip("shared/data/cranfield is not there")
-    metrics = evaluate(BeirFolder(folder), "test", [], EvaluationConfig()).systems[0].metrics
+    metrics = evaluate(BeirFolder(collection("cranfield")), "test", [], EvaluationConfig()).systems[0].metrics
     found = [round(metrics[name].mean, 3) for name in ("ndcg@10", "mrr@10", "recall@100")]
     assert found == [0.343, 0.506, 0.722]
