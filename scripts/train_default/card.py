@@ -1,4 +1,4 @@
-"""Writes the model card of the bundled model, with the figures that `judge.py` found, and the checksums."""
+"""Writes the model card of the bundled model, with the figures that `judge.py` found."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import json
 from pathlib import Path
 
-from rerankd.artifacts.checksums import SUMS_FILE, sha256_of
 from rerankd.training.evaluation.report import EvaluationReport, Gain, Summary, System, from_json
 
 CARD = Path(__file__).with_name("card.md")
@@ -99,9 +98,6 @@ def main() -> None:
         ),
     )
     (options.bundle / "MODEL_CARD.md").write_text(text, encoding="utf-8")
-    names = ["model.onnx", "tokenizer.json", "config.json", "golden_pairs.json"]
-    sums = "".join(f"{sha256_of(options.bundle / name)}  {name}\n" for name in names)
-    (options.bundle / SUMS_FILE).write_text(sums, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
+from rerankd.artifacts.checksums import SUMS_FILE, sha256_of
 from rerankd.training.export import ModelFacts, export
 from rerankd.training.export.parity import DevQuery
 from rerankd.training.mining.groups import read_groups
@@ -88,11 +89,14 @@ def main() -> None:
 
 
 def place(exported: Path, bundle: Path) -> None:
-    """Copies what is served; the card and the checksums are written by `card.py`."""
+    """Copies what is served, with its checksums; the card is written by `card.py`."""
     bundle.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(next(exported.glob("*.onnx")), bundle / "model.onnx")
     for name in ("tokenizer.json", "config.json", "golden_pairs.json"):
         shutil.copyfile(exported / name, bundle / name)
+    names = ("model.onnx", "tokenizer.json", "config.json", "golden_pairs.json")
+    sums = "".join(f"{sha256_of(bundle / name)}  {name}\n" for name in names)
+    (bundle / SUMS_FILE).write_text(sums, encoding="utf-8")
 
 
 if __name__ == "__main__":
