@@ -1,7 +1,8 @@
 """Pairs per second of the engine and of the whole service, beside plain onnxruntime on the stored graph.
 
 The yardstick is a bare loop over the graph as it lies in its file, its pairs sorted into ideal length
-buckets; the other loop is what people write first, 32 rows in arrival order. Rounds are interleaved, and a
+buckets; beside it the same with a session of one thread for each core, and what people write first, 32 rows
+in arrival order. Rounds are interleaved, and a
 ratio is the median over rounds.
 
     .venv/bin/python scripts/bench/engine.py --pairs 400 --rounds 5 [--model FOLDER]
@@ -10,6 +11,7 @@ ratio is the median over rounds.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -30,6 +32,7 @@ from rerankd.client import Client
 QUERY = "what are the treatments for high blood pressure in adults"
 CALLERS = 16
 YARDSTICK = "bare onnxruntime, ideal buckets"
+CORES = "the same, a session for each core"
 
 Sides = dict[str, tuple[int, Callable[[], object]]]
 """Pairs that one run of a side scores, and the run."""
@@ -47,7 +50,7 @@ def many_callers(target: str, calls: Sequence[list[str]]) -> None:
 
 
 def sides(model: Path, texts: list[str], size: int, client: Client, target: str) -> Sides:
-    loop, stored = PlainLoop(model), StoredGraph(model)
+    loop, stored, by_core = PlainLoop(model), StoredGraph(model), StoredGraph(model, os.cpu_count() or 1)
     _, engine = ours(model, Precision.FP32, 0)
     calls = [texts[start : start + size] for start in range(0, len(texts), size)]
     # Each caller has a call at a time under way, whatever the number of texts.
@@ -55,6 +58,7 @@ def sides(model: Path, texts: list[str], size: int, client: Client, target: str)
     count = len(texts)
     return {
         YARDSTICK: (count, lambda: stored.score(QUERY, texts)),
+        CORES: (count, lambda: by_core.score(QUERY, texts)),
         "bare onnxruntime, 32 in arrival order": (count, lambda: loop.score(texts, 32)),
         "engine, in process": (count, lambda: engine(QUERY, texts)),
         f"served, {size} a call, 1 caller": (count, lambda: [client.rerank(QUERY, call) for call in calls]),
@@ -110,6 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         name: {
             "pairs_per_second": 1 / statistics.median(times),
             "of_ideal_buckets": record.median_ratio(seconds[YARDSTICK], times),
+            "of_ideal_buckets_by_core": record.median_ratio(seconds[CORES], times),
             "by_round": [a / b for a, b in zip(seconds[YARDSTICK], times, strict=True)],
         }
         for name, times in seconds.items()
@@ -119,7 +124,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     for name, row in figures.items():
         each = " ".join(f"{value:.2f}" for value in row["by_round"])
-        print(f"{name:38} {row['pairs_per_second']:7.0f} pairs/s   x{row['of_ideal_buckets']:.2f}   {each}")
+        print(
+            f"{name:38} {row['pairs_per_second']:7.0f} pairs/s   x{row['of_ideal_buckets']:.2f} "
+            f"x{row['of_ideal_buckets_by_core']:.2f}   {each}"
+        )
     for name, share in padding.items():
         print(f"padding, {name}: {share:.1%}")
     record.write(chosen.name, chosen, figures, text=source, padding_share=padding, model=chosen.model.name)

@@ -10,11 +10,14 @@ shared/data, scored in each precision: largest change of a logit, Kendall's tau,
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import platform
+import queue
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,11 +56,14 @@ class Quality:
 
 
 class StoredGraph:
-    """The graph as it is in its file, in batches of the same size: no rewrite, no option of ours."""
+    """The graph as it is in its file, in ideal length buckets: no rewrite, no option of ours.
 
-    def __init__(self, directory: Path) -> None:
-        self._session = stored_session(directory)
-        self._inputs = [value.name for value in self._session.get_inputs()]
+    One session with a thread for each core, as anybody opens it, or `lanes` sessions of one thread.
+    """
+
+    def __init__(self, directory: Path, lanes: int = 1) -> None:
+        self._sessions = [stored_session(directory, 0 if lanes == 1 else 1) for _ in range(lanes)]
+        self._inputs = [value.name for value in self._sessions[0].get_inputs()]
         self._tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
         self._tokenizer.enable_truncation(512, strategy="only_second")
         self._tokenizer.no_padding()
@@ -65,7 +71,8 @@ class StoredGraph:
     def score(self, query: str, texts: Sequence[str]) -> Scores:
         encodings = self._tokenizer.encode_batch([(query, text) for text in texts])
         scores = np.zeros(len(texts))
-        for batch in batches([len(encoding.ids) for encoding in encodings]):
+
+        def run(lane: int, batch: list[int]) -> None:
             width = max(len(encodings[number].ids) for number in batch)
             feed = {name: np.zeros((len(batch), width), dtype=np.int64) for name in self._inputs}
             for row, number in enumerate(batch):
@@ -77,15 +84,17 @@ class StoredGraph:
                 ):
                     if name in feed:
                         feed[name][row, : len(values)] = values
-            scores[batch] = self._session.run(None, feed)[0].reshape(-1)
+            scores[batch] = self._sessions[lane].run(None, feed)[0].reshape(-1)
+
+        side_by_side(batches([len(encoding.ids) for encoding in encodings]), len(self._sessions), run)
         return scores
 
 
-def batches(lengths: Sequence[int]) -> list[list[int]]:
+def batches(lengths: Sequence[int], budget: int = BATCH_TOKENS) -> list[list[int]]:
     """Neighbours in length, as many as fit into the budget with their padding."""
     made: list[list[int]] = [[]]
     for number in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if made[-1] and (len(made[-1]) + 1) * lengths[number] > BATCH_TOKENS:
+        if made[-1] and (len(made[-1]) + 1) * lengths[number] > budget:
             made.append([])
         made[-1].append(number)
     return made
@@ -101,11 +110,34 @@ def ours(directory: Path, precision: Precision, document_tokens: int) -> tuple[O
         encoded = backend.encode_query(query)
         pairs = [windows[0] for windows in backend.encode_documents(encoded, texts, options)]
         scores = np.zeros(len(pairs))
-        for batch in batches([pair.tokens for pair in pairs]):
-            scores[batch] = backend.score([pairs[number] for number in batch], 0)
+        made = batches([pair.tokens for pair in pairs], backend.description.batch_tokens)
+
+        def run(lane: int, batch: list[int]) -> None:
+            scores[batch] = backend.score([pairs[number] for number in batch], lane)
+
+        side_by_side(made, backend.description.lanes, run)
         return scores
 
     return backend, score
+
+
+def side_by_side(made: Sequence[list[int]], lanes: int, run: Callable[[int, list[int]], None]) -> None:
+    """Hands each batch to the lane that is free first."""
+    if lanes == 1:
+        for batch in made:
+            run(0, batch)
+        return
+    left: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
+    for batch in made:
+        left.put(batch)
+
+    def work(lane: int) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                run(lane, left.get_nowait())
+
+    with ThreadPoolExecutor(lanes) as threads:
+        list(threads.map(work, range(lanes)))
 
 
 def speed(sides: dict[str, Scorer], texts: Sequence[str], rounds: int) -> dict[str, dict[str, float]]:

@@ -17,7 +17,7 @@ FIRST_GENERATION = 16
 """Pairs sorted together at first; few, so that a stream's first scores come early."""
 GENERATION = 128
 """Pairs sorted together afterwards: more brings under 1 % (performance.md, section 6)."""
-SIMILAR = 0.7
+SIMILAR = 0.8
 """Least length of a pair, as a share of the batch's longest, that may fill a batch up."""
 
 MAX_DEBTS = 1024
@@ -137,8 +137,10 @@ class FairQueue(Generic[ItemT]):
             self._retire(request)
         return dropped
 
-    def pop(self) -> list[tuple[RequestQueue[ItemT], ItemT]]:
+    def pop(self, takers: int = 1) -> list[tuple[RequestQueue[ItemT], ItemT]]:
         """The next micro-batch: at most `budget` padded tokens, or one pair longer than that.
+
+        Where little waits it is only a share of it, so that none of `takers` idle lanes is left without.
 
         Led by the request whose turn it is; room that it leaves is filled with pairs of similar
         length, its own first, then those of others that weigh as much, in the order of their turns.
@@ -146,10 +148,13 @@ class FairQueue(Generic[ItemT]):
         if not self.items:
             return []
         batch: list[tuple[RequestQueue[ItemT], ItemT]] = []
+        waiting = self.tokens
         turns = self._turns()
         leader = next(turns)
         longest = self._take(leader, leader.take_longest(), batch).tokens
         room = self.budget // longest
+        if takers > 1:
+            room = min(room, -(-waiting // (takers * longest)))
         self._fill(leader, longest, room, batch)
         for request in turns:
             if len(batch) >= room:

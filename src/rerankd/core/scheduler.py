@@ -7,66 +7,22 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
 
-from rerankd.backends.base import Backend, EncodedPair, Float32Array
+from rerankd.backends.base import Backend, Float32Array
 from rerankd.core.admission import Admission
 from rerankd.core.errors import BackendFailedError, RerankdError, going_down, unloading
 from rerankd.core.fair_queue import FairQueue, RequestQueue
 from rerankd.core.forecast import Server, Work, check_time
+from rerankd.core.micro_batch import MicroBatch, PairSink, QueuedPair, Ticket
 from rerankd.core.pace import Pace
-from rerankd.core.telemetry import BatchRun, CallTrace, Telemetry
+from rerankd.core.telemetry import BatchRun, Telemetry
 from rerankd.core.types import Priority
 
 logger = logging.getLogger(__name__)
 
 WEIGHTS = {Priority.INTERACTIVE: 8.0, Priority.BULK: 1.0}
 """Share of the model under contention: interactive first, bulk never starved."""
-
-
-class PairSink(Protocol):
-    """Who waits for the scores of a request; called on the event loop."""
-
-    def on_scores(self, pairs: Sequence[QueuedPair], logits: Float32Array, seconds: float) -> None:
-        """One micro-batch's logits of this request, and its share of the batch's time."""
-
-    def on_failure(self, error: RerankdError) -> None:
-        """A micro-batch with pairs of this request failed; none of its pairs will run."""
-
-
-@dataclass(slots=True, eq=False)
-class QueuedPair:
-    """A pair and where its logit belongs."""
-
-    pair: EncodedPair
-    owner: object
-    tokens: int = 0
-
-    def __post_init__(self) -> None:
-        self.tokens = self.pair.tokens
-
-
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """A request's place in the scheduler, from `open` to `close`."""
-
-    sink: PairSink
-    queue: RequestQueue[QueuedPair]
-    reserved_tokens: int
-    deadline: float | None
-    opened_at: float
-    priority: Priority
-    done_by: float | None = None
-    """Instant by which its last pair was promised to be scored; None = nothing was promised."""
-    to_come: int = 0
-    """Tokens that are expected and not queued yet."""
-    unscored: int = 0
-    """Tokens that are queued or being scored."""
-    first_run_at: float | None = None
-    wait_told: bool = False
-    trace: CallTrace | None = None
-    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,22 +32,6 @@ class QueueStatus:
     documents: int
     tokens: int
     oldest_wait_seconds: float
-
-
-@dataclass(slots=True)
-class _Batch:
-    pairs: list[QueuedPair]
-    by_ticket: dict[int, tuple[Ticket, list[int]]] = field(default_factory=dict)
-    tokens: int = 0
-    idle_before: bool = False
-    """Whether its lane had nothing to do before it."""
-    more_waits: bool = False
-    """Whether work was left when it was taken."""
-    lane: int = 0
-    started: float = 0.0
-    due: float = 0.0
-    """When it should end."""
-    ended: float = 0.0
 
 
 class Scheduler:
@@ -117,10 +57,12 @@ class Scheduler:
         self._admission = Admission(max_queued_tokens, room_in=self._drain_seconds)
         self._queue: FairQueue[QueuedPair] = FairQueue(backend.description.batch_tokens)
         self._tickets: dict[int, Ticket] = {}
-        self._running: dict[int, _Batch] = {}
+        self._running: dict[int, MicroBatch] = {}
         """What each lane is scoring."""
         self._state = threading.Condition()
         self._idle = asyncio.Event()
+        self._free_lanes = 0
+        """Lanes without a micro-batch, those that are about to take one among them."""
         self._stopping = False
         self._lanes: list[threading.Thread] = []
         for lane in range(backend.description.lanes):
@@ -277,23 +219,27 @@ class Scheduler:
             if not self._stopping:
                 self._start_lane(lane)
 
-    def _next_batch(self) -> _Batch | None:
+    def _next_batch(self) -> MicroBatch | None:
         waited = False
         with self._state:
-            while not self._stopping:
-                taken = self._queue.pop()
-                if taken:
-                    batch = self._assemble(taken)
-                    batch.idle_before, batch.more_waits = waited, len(self._queue) > 0
-                    return batch
-                self._state.wait()
-                waited = True
+            self._free_lanes += 1
+            try:
+                while not self._stopping:
+                    taken = self._queue.pop(self._free_lanes)
+                    if taken:
+                        batch = self._assemble(taken)
+                        batch.idle_before, batch.more_waits = waited, len(self._queue) > 0
+                        return batch
+                    self._state.wait()
+                    waited = True
+            finally:
+                self._free_lanes -= 1
         return None
 
-    def _assemble(self, taken: Sequence[tuple[RequestQueue[QueuedPair], QueuedPair]]) -> _Batch:
+    def _assemble(self, taken: Sequence[tuple[RequestQueue[QueuedPair], QueuedPair]]) -> MicroBatch:
         """Groups a batch by request and leaves out what has expired meanwhile."""
         now = time.monotonic()
-        batch = _Batch([])
+        batch = MicroBatch([])
         for queue, pair in taken:
             ticket = self._tickets.get(id(queue))
             if ticket is None or (ticket.deadline is not None and ticket.deadline <= now):
@@ -305,16 +251,16 @@ class Scheduler:
             batch.tokens += pair.tokens
         return batch
 
-    def _seconds_of(self, batch: _Batch) -> float:
+    def _seconds_of(self, batch: MicroBatch) -> float:
         """How long one lane should need for it."""
         rate = self.pace.tokens_per_second
         return batch.tokens * self._backend.description.lanes / rate if rate else 0.0
 
-    def _take_off(self, batch: _Batch) -> None:
+    def _take_off(self, batch: MicroBatch) -> None:
         with self._state:
             self._running.pop(batch.lane, None)
 
-    def _run_batch(self, batch: _Batch, since: float) -> None:
+    def _run_batch(self, batch: MicroBatch, since: float) -> None:
         if not batch.pairs:
             batch.ended = batch.started
             self._take_off(batch)
@@ -339,7 +285,11 @@ class Scheduler:
             self._post(batch, logits, failure, batch.ended - since)
 
     def _post(
-        self, batch: _Batch, logits: Float32Array | None, failure: RerankdError | None, busy_seconds: float
+        self,
+        batch: MicroBatch,
+        logits: Float32Array | None,
+        failure: RerankdError | None,
+        busy_seconds: float,
     ) -> None:
         try:
             self._loop.call_soon_threadsafe(self._deliver, batch, logits, failure, busy_seconds)
@@ -348,7 +298,11 @@ class Scheduler:
             logger.debug("scores came after the event loop closed")
 
     def _deliver(
-        self, batch: _Batch, logits: Float32Array | None, failure: RerankdError | None, busy_seconds: float
+        self,
+        batch: MicroBatch,
+        logits: Float32Array | None,
+        failure: RerankdError | None,
+        busy_seconds: float,
     ) -> None:
         # A micro-batch that found little to do says nothing of what the model can do.
         half_full = 2 * batch.tokens >= self._backend.description.batch_tokens
@@ -368,7 +322,7 @@ class Scheduler:
             share = (batch.ended - batch.started) * tokens / batch.tokens
             ticket.sink.on_scores(pairs, logits[positions], share)
 
-    def _tell(self, batch: _Batch, *, failed: bool) -> None:
+    def _tell(self, batch: MicroBatch, *, failed: bool) -> None:
         """Tells of a micro-batch whoever counts and whoever traces."""
         description = self._backend.description
         run = BatchRun(

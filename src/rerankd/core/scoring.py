@@ -15,11 +15,11 @@ from rerankd.core.documents import scored_text
 from rerankd.core.errors import BackendFailedError, DocumentTooLongError, InternalError, RerankdError
 from rerankd.core.limits import Limits
 from rerankd.core.loaded import LocalModel
+from rerankd.core.micro_batch import QueuedPair, Ticket
 from rerankd.core.policy import estimate_tokens
 from rerankd.core.ranking import score_of
 from rerankd.core.reranking import RerankingPolicy
 from rerankd.core.run import Group, Run, non_finite
-from rerankd.core.scheduler import QueuedPair, Ticket
 from rerankd.core.score_cache import PairScore, ScoreCache, key_of
 from rerankd.core.telemetry import Telemetry
 from rerankd.core.types import Document, LongDocument, Options, Passage, Priority, Result

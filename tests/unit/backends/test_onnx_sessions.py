@@ -131,6 +131,8 @@ def test_lanes_share_the_threads(directory: Path, threads: int, lanes: int, expe
     )
     assert len(opened.sessions) == lanes
     assert opened.threads == expected
+    # Two calls into a session of one thread do not meet; into one of several they would wait for each other.
+    assert len({id(one) for one in opened.sessions}) == (1 if expected == 1 else lanes)
 
 
 def test_settings_reach_the_description(directory: Path) -> None:

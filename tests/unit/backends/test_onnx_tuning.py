@@ -30,20 +30,22 @@ tunings = st.builds(Tuning, st.sampled_from([1, 2, 8]), st.sampled_from([256, 51
 def test_the_choice_was_tried_and_loses_little(rates: dict[Tuning, float]) -> None:
     chosen = choose(rates)
     assert chosen in rates
-    fewest = min(tuning.lanes for tuning in rates)
     best = max(rates.values())
-    assert rates[chosen] >= 0.9 * best / 1.15
-    if chosen.lanes != fewest:
-        assert max(rates.values()) >= 1.15 * max(r for t, r in rates.items() if t.lanes == fewest)
+    assert rates[chosen] >= 0.9 * best / 1.21
+    fewest = min(tuning.lanes for tuning in rates)
+    if chosen.lanes > 4 and fewest == 1:
+        assert best >= 1.14 * max(rate for tuning, rate in rates.items() if tuning.lanes == 1)
 
 
 @pytest.mark.parametrize(
     ("rates", "chosen"),
     [
-        # A large model: more lanes bring 5 %, which is not worth the wait of a lone request.
-        ({Tuning(1, 512): 10_000, Tuning(2, 512): 10_500}, Tuning(1, 512)),
-        # A tiny one: they bring half as much again.
-        ({Tuning(1, 512): 100_000, Tuning(2, 512): 150_000}, Tuning(2, 512)),
+        # Two lanes that are as fast as one of two threads: a busy neighbour would slow the one down more.
+        ({Tuning(1, 512): 10_000, Tuning(2, 512): 9_700}, Tuning(2, 512)),
+        ({Tuning(1, 512): 10_000, Tuning(2, 512): 9_000}, Tuning(1, 512)),
+        # Many lanes that bring 10 % are not worth the wait of a lone request; half as much again is.
+        ({Tuning(1, 512): 10_000, Tuning(8, 512): 11_000}, Tuning(1, 512)),
+        ({Tuning(1, 512): 100_000, Tuning(8, 512): 150_000}, Tuning(8, 512)),
         # 1,024 tokens take 0.1 s here: 512 are nearly as good and halve the wait.
         ({Tuning(1, 256): 7_000, Tuning(1, 512): 9_500, Tuning(1, 1024): 10_000}, Tuning(1, 512)),
         # They take 10 ms here: nobody notices.
@@ -88,7 +90,7 @@ def test_a_result_that_cannot_be_trusted_is_not_kept(
     monkeypatch.setattr(tuned_sessions, "available_cores", lambda: 2)
     directory = build_model(tmp_path / "model")
     for steady, times in ((False, 1), (True, 2), (False, 2)):
-        slow = 2.0 if steady else 1.0
+        slow = 2.0 if steady else 0.5
         measured = Measurement({Tuning(2, 512): [2.0, slow, slow], Tuning(1, 512): [1.0]})
         monkeypatch.setattr(tuned_sessions, "measure", lambda *_, result=measured: result)
         description = load_it(directory, lanes=0, cache_dir=tmp_path / "cache").description
@@ -154,9 +156,19 @@ def test_what_the_operator_says_is_not_measured(tmp_path: Path, caplog: pytest.L
     assert MEASURED not in caplog.text
 
 
+@pytest.mark.parametrize(("most_bytes", "tried"), [(1 << 30, {1, 2, 8}), (1, {1, 8})])
 def test_a_model_that_is_too_large_for_copies_runs_in_one_session(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_bytes: int, tried: set[int]
 ) -> None:
-    monkeypatch.setattr(tuned_sessions, "available_cores", lambda: 2)
-    monkeypatch.setattr(tuned_sessions, "_MOST_COPIES_BYTES", 1)
-    assert load_it(build_model(tmp_path / "model"), lanes=0).description.lanes == 1
+    """Lanes of one thread share a session, so that they are tried all the same."""
+    monkeypatch.setattr(tuned_sessions, "available_cores", lambda: 8)
+    monkeypatch.setattr(tuned_sessions, "_MOST_COPIES_BYTES", most_bytes)
+    seen: set[int] = set()
+
+    def note(candidates: dict[Tuning, object]) -> Measurement:
+        seen.update(tuning.lanes for tuning in candidates)
+        return Measurement({tuning: [1.0] for tuning in candidates})
+
+    monkeypatch.setattr(tuned_sessions, "measure", note)
+    load_it(build_model(tmp_path / "model"), lanes=0)
+    assert seen == tried

@@ -54,9 +54,9 @@ class QueueMachine(RuleBasedStateMachine):
             del self.waiting[id(pair)]
         assert all(owner is not other for other, _ in self.waiting.values())
 
-    @rule()
-    def pop(self) -> None:
-        batch = self.queue.pop()
+    @rule(takers=st.integers(1, 4))
+    def pop(self, takers: int) -> None:
+        batch = self.queue.pop(takers)
         assert bool(batch) == bool(self.waiting)
         for owner, pair in batch:
             expected, _ = self.waiting.pop(id(pair))  # KeyError: doubled or invented
@@ -80,6 +80,21 @@ class QueueMachine(RuleBasedStateMachine):
 
 TestQueueMachine = QueueMachine.TestCase
 TestQueueMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+@given(lengths=st.lists(st.integers(80, 100), min_size=1, max_size=40), takers=st.integers(1, 8))
+def test_idle_lanes_share_what_little_waits(lengths: list[int], takers: int) -> None:
+    """As many lanes as there are pairs get some, and none of them much more than its share."""
+    queue: FairQueue[Pair] = FairQueue(BUDGET)
+    queue.push(request(), [Pair(tokens) for tokens in lengths])
+    shares = []
+    for free in range(takers, 0, -1):
+        waiting = queue.tokens
+        batch = queue.pop(free)
+        shares.append(len(batch))
+        if free > 1:
+            assert sum(pair.tokens for _, pair in batch) <= waiting / free + 100
+    assert sum(map(bool, shares)) >= min(takers, len(lengths)) - 1
 
 
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=400))

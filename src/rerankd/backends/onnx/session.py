@@ -40,7 +40,7 @@ GraphSource = Callable[[Provider], Path | bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSessions:
-    """One session for each lane, all alike."""
+    """The session of each lane; lanes of one thread share theirs."""
 
     sessions: tuple[InferenceSession, ...]
     provider: Provider
@@ -105,7 +105,11 @@ def _open(
     lanes = settings.lanes if provider is Provider.CPU else 1
     threads = max(1, (settings.threads or available_cores()) // lanes)
     options = _options(threads, folder if isinstance(graph, bytes) else None)
-    sessions = tuple(_session(graph, options, settings, provider) for _ in range(lanes))
+    if threads == 1:
+        # Whoever calls it is its one thread, so lanes do not meet in it: as fast as copies, for one's memory.
+        sessions = (_session(graph, options, settings, provider),) * lanes
+    else:
+        sessions = tuple(_session(graph, options, settings, provider) for _ in range(lanes))
     got = sessions[0].get_providers()
     if EXECUTION_PROVIDERS[provider] != got[0]:
         raise _not_granted(provider, got[0], why_not_initialised(provider))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MOST_COPIES_BYTES = 1 << 30
-"""What the weights of all sessions may take together; a model that is larger runs in one."""
+"""What copies of the weights may take together; lanes of one thread need none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ def open_tuned(
         return TunedSessions(sessions=sessions, batch_tokens=tuning.batch_tokens, note=_told(tuning, "known"))
     by_lanes = {1: first}
     for lanes in _more_lanes(cores):
-        if lanes * weights_bytes <= _MOST_COPIES_BYTES:
+        if lanes == cores or lanes * weights_bytes <= _MOST_COPIES_BYTES:
             by_lanes[lanes] = _with_lanes(source, on_cpu, lanes, folder)
     tuning, is_steady = _measured(by_lanes, settings, workload)
     if is_steady:

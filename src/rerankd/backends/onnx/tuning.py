@@ -1,7 +1,8 @@
 """How many sessions and how large a micro-batch suit a model on this machine: measured once, kept on disk.
 
-A small model on a few cores gains up to half by one session for each core; a large one gains nothing, and a
-lone request would wait longer for it. No rule that we know predicts which it is, so it is tried.
+One lane for each core never waits at a barrier for the slower core: a small model gains up to half, any model
+gains where others use the machine too. On many cores a lone request would wait for it. No rule that we know
+predicts which it is, so it is tried.
 """
 
 from __future__ import annotations
@@ -29,8 +30,12 @@ SECONDS = 2.0
 BATCH_TOKENS = (256, 512, 1024)
 """Budgets that are tried, in padded tokens."""
 
-_LANES_GAIN = 1.15
-"""More sessions than one double the time of a lone request and the memory: they have to earn it."""
+_EASILY_FILLED = 4
+"""Lanes that a call of ten documents keeps busy: it is no slower than on one lane of as many threads."""
+
+_FEW_LANES_WORTH, _MANY_LANES_WORTH = 1.05, 0.87
+"""Measured throughput of more than one lane counts as so much: few of them stay fast when others take a core,
+which shows only at times; many double the time of a lone request, and have to earn it."""
 
 _BATCH_SECONDS = 0.025
 """A micro-batch that takes no longer hardly delays anybody."""
@@ -39,7 +44,7 @@ _SHORT_LOSS, _LONG_LOSS = 0.97, 0.9
 """Part of the best throughput that a smaller micro-batch has to reach: more where the best one is short, less
 where it is long, because everybody waits for the one that runs."""
 
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,16 +63,22 @@ Batch = Callable[[], int]
 
 def choose(rates: Mapping[Tuning, float]) -> Tuning:
     """The tuning to run with, from tokens per second of each that was tried."""
-    best = {lanes: max(r for t, r in rates.items() if t.lanes == lanes) for lanes in {t.lanes for t in rates}}
-    fewest = min(best)
-    lanes = max(best, key=lambda n: (best[n], -n))
-    if best[lanes] < _LANES_GAIN * best[fewest]:
-        lanes = fewest
+    worth = {
+        lanes: max(rate for tuning, rate in rates.items() if tuning.lanes == lanes) * _worth(lanes)
+        for lanes in {tuning.lanes for tuning in rates}
+    }
+    lanes = max(worth, key=lambda n: (worth[n], -n))
     tried = {tuning: rate for tuning, rate in rates.items() if tuning.lanes == lanes}
     fastest = max(tried, key=lambda tuning: tried[tuning])
     seconds = fastest.batch_tokens * lanes / tried[fastest]
     enough = (_SHORT_LOSS if seconds <= _BATCH_SECONDS else _LONG_LOSS) * tried[fastest]
     return min(tuning for tuning, rate in tried.items() if rate >= enough)
+
+
+def _worth(lanes: int) -> float:
+    if lanes == 1:
+        return 1.0
+    return _FEW_LANES_WORTH if lanes <= _EASILY_FILLED else _MANY_LANES_WORTH
 
 
 @dataclass(frozen=True, slots=True)
