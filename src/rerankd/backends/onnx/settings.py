@@ -51,8 +51,8 @@ class OnnxSettings:
     threads: int = 0
     """Threads that compute, over all lanes; 0 = the cores that this process may use."""
     lanes: int = 1
-    """Micro-batches that run side by side, each with an equal share of the threads. Lanes of one thread share a
-    session, others hold a copy of the weights each. 0 = on a CPU what a measurement says."""
+    """Micro-batches that run side by side, each with an equal share of the threads. Lanes of one thread share
+    a session, others hold a copy of the weights each. 0 = on a CPU what a measurement says."""
     batch_tokens: int = 0
     """Padded tokens of one micro-batch; 0 = 16,384 on a GPU, on a CPU what is measured with `lanes`, or
     512 where nothing is."""
