@@ -55,8 +55,8 @@ class OnnxConfig(Section):
     """Compute threads over all lanes; 0 = the cores that this process may use."""
     lanes: Annotated[int, Field(ge=0, le=256)] = 0
     """Micro-batches that are scored side by side, sharing the threads. Lanes of one thread share one copy of
-    the model, others hold one each. 0 = on a CPU what two seconds of measuring say when a model is first loaded
-    here, and the same ever after; for up to four cores that is mostly a lane for each."""
+    the model, others hold one each. 0 = on a CPU what two seconds of measuring say when a model is first
+    loaded here, and the same ever after; for up to four cores that is mostly a lane for each."""
     batch_tokens: Count = 0
     """Padded tokens of one micro-batch; 0 = what is measured with the lanes, else 512 on a CPU and 16,384 on
     a GPU."""
