@@ -178,6 +178,7 @@ def onnx_settings(config: Config, *, precision: str = "") -> OnnxSettings:
         lanes=onnx.lanes,
         batch_tokens=onnx.batch_tokens,
         max_tokens=onnx.max_tokens,
+        token_cache_bytes=onnx.token_cache_mib << 20,
         precision=Precision(precision or onnx.precision),
         cache_dir=config.models.cache_dir / "rerankd" / "graphs",
     )

@@ -62,6 +62,10 @@ class OnnxConfig(Section):
     a GPU."""
     max_tokens: Count = 0
     """Longest pair of query and document in tokens; 0 = the model's own limit."""
+    token_cache_mib: Annotated[int, Field(ge=0, le=65_536)] = 0
+    """Memory for the tokens of documents that come again with other queries, of each model; 0 = none. It pays
+    for models of few layers and on GPUs; elsewhere tokenizing is a hundredth of the work. Tokens tell the
+    text, which is otherwise forgotten once it is scored."""
 
 
 class LimitsConfig(Section):

@@ -37,6 +37,7 @@ from rerankd.backends.onnx.model_config import ModelConfig, read_model_config
 from rerankd.backends.onnx.pairs import BatchAssembler, Feed, Pair, TokenizedQuery, WholePair
 from rerankd.backends.onnx.session import GraphSource, OpenSessions
 from rerankd.backends.onnx.settings import OnnxSettings, Precision, Provider
+from rerankd.backends.onnx.token_cache import TokenCache
 from rerankd.backends.onnx.tokenization import PairTokenizer, load_tokenizer, pad_token_id
 from rerankd.backends.onnx.tuned_sessions import TunedSessions, Workload, open_tuned
 from rerankd.backends.onnx.widen import stores_halves, widened
@@ -207,7 +208,8 @@ class _Loader:
         limit = self._own_limit = config.max_tokens
         if self._settings.max_tokens:
             limit = min(limit, self._settings.max_tokens)
-        return PairTokenizer(library, limit), assembler
+        cache = TokenCache(size) if (size := self._settings.token_cache_bytes) else None
+        return PairTokenizer(library, limit, cache), assembler
 
     def _source(
         self, model: ModelProto, output: str, tokenizer: PairTokenizer, assembler: BatchAssembler

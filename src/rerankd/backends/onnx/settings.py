@@ -59,6 +59,8 @@ class OnnxSettings:
     max_tokens: int = 0
     """Longest pair, special tokens included; 0, or anything above what the model reads, = the
     model's own limit."""
+    token_cache_bytes: int = 0
+    """Bound of the documents' token ids that are kept for other queries; 0 = none are."""
 
     def __post_init__(self) -> None:
         """Refuses what no machine can do.
@@ -66,6 +68,6 @@ class OnnxSettings:
         Raises:
             ValueError: A number is negative, or there is no lane.
         """
-        for name in ("device_id", "threads", "lanes", "batch_tokens", "max_tokens"):
+        for name in ("device_id", "threads", "lanes", "batch_tokens", "max_tokens", "token_cache_bytes"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +14,7 @@ from rerankd.backends.onnx.failures import short_cause
 from rerankd.backends.onnx.model_config import ModelConfig
 from rerankd.backends.onnx.pairs import TokenizedQuery, WholePair
 from rerankd.backends.onnx.template import as_ids, find_template, whole_pair
+from rerankd.backends.onnx.token_cache import TokenCache
 from rerankd.core.errors import DocumentTooLongError, InvalidRequestError, ModelFailedError
 from rerankd.core.types import LongDocument
 
@@ -34,14 +35,18 @@ token, so a large request is encoded in parts, of which only the ids stay."""
 class PairTokenizer:
     """A model's tokenizer, bounded by what the model reads. Safe to use from several threads."""
 
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int, token_cache: TokenCache | None = None) -> None:
         """Probes how the tokenizer joins pairs.
+
+        `token_cache`: where ids of documents are kept; None = nowhere. A tokenizer that joins each pair
+        itself does without.
 
         Raises:
             ModelFailedError: The limit leaves no room for a query and a document.
         """
         self._tokenizer = tokenizer
         self._template = find_template(tokenizer)
+        self._token_cache = token_cache if self._template is not None else None
         self.max_tokens = max_tokens
         self.special_tokens = (
             self._template.special_tokens
@@ -98,13 +103,27 @@ class PairTokenizer:
         room = self.max_tokens - self.special_tokens - query.tokens
         if options.max_tokens_per_document > 0:
             room = min(room, options.max_tokens_per_document)
+        known = [self._known(query, text, room) for text in texts]
+        unknown = (text for text, pair in zip(texts, known, strict=True) if pair is None)
+        encoded = self._encode_in_parts(unknown)
         pairs: list[list[EncodedPair]] = []
-        for text, encoding in self._encode_in_parts(texts):
+        for pair in known:
+            if pair is not None:
+                pairs.append([pair])
+                continue
+            text, encoding = next(encoded)
             tokens = len(encoding)
             if tokens > room and options.long_document is LongDocument.REJECT:
                 raise _too_long(len(pairs), tokens, room)
             pairs.append(self._pairs(query, text, encoding, windows_of(tokens, room, options.long_document)))
         return pairs
+
+    def _known(self, query: TokenizedQuery, text: str, room: int) -> EncodedPair | None:
+        """The pair of a document whose ids are kept and fit; the others need offsets, which are not kept."""
+        ids = self._token_cache.find(text) if self._token_cache is not None else None
+        if ids is None or len(ids) > room or self._template is None:
+            return None
+        return self._template.pair(query, ids, dropped=0, span=(0, len(text)))
 
     def _pairs(
         self, query: TokenizedQuery, text: str, encoding: Encoding, windows: Sequence[tuple[int, int]]
@@ -113,6 +132,8 @@ class PairTokenizer:
         dropped = windows[0][0] + tokens - windows[-1][1]
         whole = len(windows) == 1 and not dropped
         ids = as_ids(encoding)
+        if whole and self._token_cache is not None:
+            self._token_cache.keep(text, ids)
         offsets = [] if whole else encoding.offsets
         pairs: list[EncodedPair] = []
         for start, stop in windows:
@@ -144,7 +165,7 @@ class PairTokenizer:
         query_encoding = cast("Encoding", query.encoding)
         return whole_pair(self._tokenizer, query_encoding, part, dropped=dropped, span=span)
 
-    def _encode_in_parts(self, texts: Sequence[str]) -> Iterator[tuple[str, Encoding]]:
+    def _encode_in_parts(self, texts: Iterable[str]) -> Iterator[tuple[str, Encoding]]:
         part: list[str] = []
         characters = 0
         for text in texts:
