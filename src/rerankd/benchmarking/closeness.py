@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rerankd.benchmarking.in_process import EngineSubject
 from rerankd.benchmarking.plan import OwnRequest
 from rerankd.benchmarking.report import Closeness
-from rerankd.benchmarking.subject import Subject
 from rerankd.core.agreement import Agreement
 
 MOST_REQUESTS, MOST_DOCUMENTS = 10, 50
 """What is compared by: enough to see that a precision harms, and a few seconds of work."""
 
 
-async def closeness(base: Subject, other: Subject, requests: Sequence[OwnRequest]) -> Closeness:
+async def closeness(base: EngineSubject, other: EngineSubject, requests: Sequence[OwnRequest]) -> Closeness:
     """Scores the first requests with both.
 
     Raises:

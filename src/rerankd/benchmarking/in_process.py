@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from rerankd.assembly import StartupError, build_engine, is_directory
 from rerankd.benchmarking.fit import Call
-from rerankd.benchmarking.subject import Facts, Packed, SubjectFailedError
+from rerankd.benchmarking.subject import Facts, Packed, SubjectFailedError, computes_in
 from rerankd.config import Config
 from rerankd.core.engine import Engine, Request
 from rerankd.core.errors import RerankdError
@@ -148,8 +148,7 @@ async def load_engine(
         model=model_id,
         model_setting="" if is_directory(config.model) else model_id,
         revision=about.revision,
-        # Behind the comma is what the weights are stored in.
-        precision=about.precision.split(",")[0],
+        precision=computes_in(about.precision),
         precision_setting=config.onnx.precision,
         provider=about.provider,
         lanes=about.lanes,

@@ -85,7 +85,8 @@ class Measuring:
         self._workload = workload
         self._slot = slot_seconds
         self._clock = clock
-        self._next = 0
+        # Call 0 is what subjects are warmed up with.
+        self._next = 1
         for cell in self.cells:
             most = len(workload.texts)
             if cell.case.kind == "unary" and cell.case.documents > cell.subject.most_documents:

@@ -60,8 +60,8 @@ class Plan:
         wanted = [
             *(Case(documents=min(most, count)) for count in (10, 100)),
             *(Case(documents=min(most, count), callers=callers) for count, callers in crowds),
-            Case(documents=min(most, stream), kind="stream"),
             Case(documents=min(most, 1000)),
+            Case(documents=min(most, stream), kind="stream"),
         ]
         return list(dict.fromkeys(wanted))
 

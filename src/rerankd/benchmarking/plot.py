@@ -68,6 +68,8 @@ def _latency(axes: Axes, subjects: Sequence[SubjectFigures]) -> None:
     for budget in budgets:
         if low <= budget <= high:
             axes.axhline(budget, color=_FAINT, linewidth=0.6, linestyle=":")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:,g}")
     axes.set_xlabel("documents of a call")
     axes.set_ylabel("ms: p50, up to p99, and the fit")
     axes.spines[["top", "right"]].set_visible(False)

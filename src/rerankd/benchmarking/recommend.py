@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import statistics
 from collections.abc import Sequence
 
 from rerankd.benchmarking.report import CaseFigures, Closeness, Recommendation, SubjectFigures
@@ -15,17 +15,17 @@ LEAST_OVERLAP = 0.9
 
 
 def speed_ratio(one: SubjectFigures, other: SubjectFigures, *, crowded: bool = False) -> float | None:
-    """How many times as many pairs a second the first one scores: the geometric mean over cases.
+    """How many times as many pairs a second the first one scores: the median over cases.
 
     Only cases that both have count; `crowded`: only those with several callers. None without any.
     """
     theirs = {_key(case): case.pairs_per_second for case in other.cases}
-    logs = [
-        math.log(case.pairs_per_second / rate)
+    ratios = [
+        case.pairs_per_second / rate
         for case in one.cases
         if case.pairs_per_second and (rate := theirs.get(_key(case))) and (case.callers > 1 or not crowded)
     ]
-    return math.exp(sum(logs) / len(logs)) if logs else None
+    return statistics.median(ratios) if ratios else None
 
 
 def choose_precision(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -37,6 +37,10 @@ Progress = Callable[[str, float, str], None]
 
 _LANES_SHARE = 0.2
 """Part of the time for measuring that trying other numbers of lanes gets."""
+
+
+_GRACE_SECONDS = 3.0
+"""How much longer than planned the last call may take."""
 
 
 class _StoppedError(Exception):
@@ -79,9 +83,7 @@ class Benchmark:
         seconds = max(self._plan.least_seconds, self._plan.total_seconds - (time.monotonic() - self._started))
         trials = lanes_to_try(self._config, local) if not self._plan.quick else []
         own = seconds * (1 - _LANES_SHARE) if trials else seconds
-        await self._until_stopped(
-            self._measuring.run(own, lambda share: self._progress("measure", share, ""))
-        )
+        await self._turns(self._measuring, own, "measure")
         if trials:
             await self._try_lanes(opened, local, trials, seconds - own)
 
@@ -172,7 +174,13 @@ class Benchmark:
                 opened.push_async_callback(subject.close)
                 subjects.append(subject)
         self._trial = Measuring(self._plan.lane_cases, subjects, self._plan.workload)
-        await self._until_stopped(self._trial.run(seconds, lambda share: self._progress("lanes", share, "")))
+        await self._turns(self._trial, seconds, "lanes")
+
+    async def _turns(self, measuring: Measuring, seconds: float, stage: str) -> None:
+        """Measures for so long; on a machine that stands still, a call that does not end is given up."""
+        work = measuring.run(seconds, lambda share: self._progress(stage, share, ""))
+        with suppress(TimeoutError):
+            await self._until_stopped(asyncio.wait_for(work, seconds + _GRACE_SECONDS))
 
     async def _until_stopped(self, work: Coroutine[Any, Any, T]) -> T:
         """What the work gives; ended as soon as somebody wants what there is.

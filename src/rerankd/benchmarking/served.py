@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Sequence
 
 from rerankd.benchmarking.fit import Call
-from rerankd.benchmarking.subject import Facts, Packed, SubjectFailedError
+from rerankd.benchmarking.subject import Facts, Packed, SubjectFailedError, computes_in
 from rerankd.client import AsyncClient, ClientOptions, RerankdError, RerankResponse
 
 
@@ -16,6 +17,8 @@ class ServedSubject:
     def __init__(self, client: AsyncClient, model: str, facts: Facts, most_documents: int) -> None:
         self._client = client
         self._model = model
+        # Servers keep scores: a second run with the same queries would measure how fast they look them up.
+        self._mark = f" {secrets.randbelow(1_000_000)}"
         self.facts = facts
         self.most_documents = most_documents
 
@@ -28,7 +31,7 @@ class ServedSubject:
         """One unary call."""
         started = time.perf_counter()
         try:
-            response = await self._client.rerank(query, texts, model=self._model)
+            response = await self._client.rerank(query + self._mark, texts, model=self._model)
         except RerankdError as error:
             raise _failed(error) from error
         return _call(response, time.perf_counter() - started, None)
@@ -38,7 +41,9 @@ class ServedSubject:
         started = time.perf_counter()
         first: float | None = None
         try:
-            asked = self._client.rerank_stream(query, texts, emit="scores", top_n=10, model=self._model)
+            asked = self._client.rerank_stream(
+                query + self._mark, texts, emit="scores", top_n=10, model=self._model
+            )
             async with asked as stream:
                 async for _ in stream:
                     first = first or time.perf_counter() - started
@@ -46,15 +51,6 @@ class ServedSubject:
         except RerankdError as error:
             raise _failed(error) from error
         return _call(response, time.perf_counter() - started, first)
-
-    async def logits(self, query: str, texts: Sequence[str]) -> list[float]:
-        """Logits by a unary call."""
-        try:
-            response = await self._client.rerank(query, texts, raw_scores=True, model=self._model)
-        except RerankdError as error:
-            raise _failed(error) from error
-        scores = {result.index: result.score for result in response.results}
-        return [scores[index] for index in range(len(texts))]
 
     async def close(self) -> None:
         """Ends the connection."""
@@ -83,7 +79,7 @@ async def open_served(
                 where="server",
                 model=known.id if known is not None else wanted,
                 revision=known.revision if known is not None else "",
-                precision=known.precision if known is not None else "",
+                precision=computes_in(known.precision) if known is not None else "",
                 provider=known.provider if known is not None else "",
             ),
             status.limits.max_documents,

@@ -44,6 +44,11 @@ class Facts:
         return " ".join(part for part in parts if part)
 
 
+def computes_in(precision: str) -> str:
+    """The arithmetic of a model's precision, without what its weights are stored in."""
+    return precision.split(",")[0]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
     """Tokens that a model was handed so far."""
@@ -77,13 +82,6 @@ class Subject(Protocol):
 
     async def stream(self, query: str, texts: Sequence[str]) -> Call:
         """One stream with all scores, and when the first one came.
-
-        Raises:
-            SubjectFailedError: It failed.
-        """
-
-    async def logits(self, query: str, texts: Sequence[str]) -> list[float]:
-        """Logit of each text, in order.
 
         Raises:
             SubjectFailedError: It failed.
