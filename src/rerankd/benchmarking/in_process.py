@@ -160,11 +160,11 @@ async def load_engine(
 
 
 def measured_config(config: Config, model: str, precision: str) -> Config:
-    """The configuration with another model and arithmetic, and with nothing that keeps work from the model.
+    """The configuration with another model and arithmetic, and with nothing that spares work.
 
-    The network is never used, scores are not kept, and no call is refused for how long it would take.
+    The network is never used, neither scores nor tokens are kept, and no call is refused for its length.
     """
-    onnx = config.onnx.model_copy(update={"precision": precision})
+    onnx = config.onnx.model_copy(update={"precision": precision, "token_cache_mib": 0})
     limits = config.limits.model_copy(
         update={
             "max_documents": MOST_DOCUMENTS,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+from rerankd.backends.onnx.tuning import worth_of
 from rerankd.benchmarking.report import CaseFigures, Closeness, Recommendation, SubjectFigures
 
 GAIN = 1.15
-"""What is less exact, or makes a lone caller wait longer, has to be so many times as fast."""
+"""What is less exact has to be so many times as fast."""
 
 LEAST_OVERLAP = 0.9
 """Of the first ten documents, what a less exact precision has to have in common with the exact one."""
@@ -56,10 +57,10 @@ def choose_precision(
 
 
 def choose_lanes(trials: Sequence[SubjectFigures]) -> tuple[SubjectFigures, list[str]]:
-    """One of the numbers of lanes that were tried, and why; more lanes than the fewest have to earn them."""
+    """One of the numbers of lanes that were tried, and why, by the rule that a load goes by."""
     by_lanes = sorted(trials, key=lambda trial: trial.facts.lanes)
     fewest, reasons = by_lanes[0], []
-    chosen, best = fewest, 1.0
+    chosen, best = fewest, worth_of(fewest.facts.lanes)
     for other in by_lanes[1:]:
         ratio = speed_ratio(other, fewest, crowded=True)
         if ratio is None:
@@ -68,8 +69,8 @@ def choose_lanes(trials: Sequence[SubjectFigures]) -> tuple[SubjectFigures, list
             f"{other.facts.lanes} lanes score {ratio:.2f} times as many pairs a second for several callers "
             f"as {fewest.facts.lanes}"
         )
-        if ratio >= max(GAIN, best):
-            chosen, best = other, ratio
+        if ratio * worth_of(other.facts.lanes) > best:
+            chosen, best = other, ratio * worth_of(other.facts.lanes)
     return chosen, reasons
 
 

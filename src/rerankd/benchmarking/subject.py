@@ -46,7 +46,7 @@ class Facts:
 
 def computes_in(precision: str) -> str:
     """The arithmetic of a model's precision, without what its weights are stored in."""
-    return precision.split(",")[0]
+    return precision.split(",", maxsplit=1)[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,10 +29,15 @@ def faster(factor: float) -> list[object]:
 
 
 def test_a_ratio_is_over_the_cases_that_both_have() -> None:
-    other = subject({(10, 1): 200, (100, 1): 100, (1000, 1): 9999})
-    assert speed_ratio(other, EXACT) == pytest.approx(1.0)
+    other = subject({(10, 1): 200, (100, 1): 500, (1000, 1): 9999})
+    assert speed_ratio(other, EXACT) == pytest.approx(2.25)
     assert speed_ratio(other, EXACT, crowded=True) is None
     assert speed_ratio(subject({(100, 4): 420, (10, 1): 1}), EXACT, crowded=True) == pytest.approx(2)
+
+
+def test_one_case_that_something_else_disturbed_does_not_decide() -> None:
+    disturbed = subject({(10, 1): 200, (100, 1): 400, (100, 4): 2}, facts("int8"))
+    assert choose_precision([EXACT, disturbed])[0] is disturbed
 
 
 @pytest.mark.parametrize(("factor", "wanted"), [(2.0, "int8"), (1.2, "int8"), (1.1, "fp32"), (0.5, "fp32")])
@@ -62,11 +67,16 @@ def test_what_was_not_measured_is_not_recommended() -> None:
     assert reasons == ["int8 was not compared: there was no time for it"]
 
 
-@pytest.mark.parametrize(("crowded", "wanted"), [(300.0, 2), (110.0, 1)])
-def test_more_lanes_have_to_earn_it_with_several_callers(crowded: float, wanted: int) -> None:
+@pytest.mark.parametrize(
+    ("lanes", "crowded", "wanted"),
+    [(2, 300.0, 2), (2, 98.0, 2), (2, 90.0, 1), (16, 110.0, 1), (16, 120.0, 16)],
+)
+def test_lanes_are_chosen_by_several_callers_and_as_a_load_does(
+    lanes: int, crowded: float, wanted: int
+) -> None:
     one = subject({(100, 1): 100, (100, 4): 100}, facts(lanes=1))
-    two = subject({(100, 1): 9999, (100, 4): crowded}, facts(lanes=2))
-    for trials in ([one, two], [two, one]):
+    more = subject({(100, 1): 9999, (100, 4): crowded}, facts(lanes=lanes))
+    for trials in ([one, more], [more, one]):
         chosen, reasons = choose_lanes(trials)
         assert chosen.facts.lanes == wanted
         assert f"{crowded / 100:.2f} times" in reasons[0]
