@@ -157,6 +157,16 @@ def test_what_is_not_on_disk_is_said_and_never_fetched(tmp_path: Path) -> None:
     assert "not measured: nobody/nothing fp32: MODEL_FAILED" in done.stderr
 
 
+def test_a_directory_is_called_by_its_last_part(tmp_path: Path) -> None:
+    folder = tmp_path / "my-model"
+    folder.mkdir()
+    done = rerankd("bench", "--model", str(folder), "--precision", "fp32", "--json", "-")
+    assert done.returncode == 1
+    (failure,) = json.loads(done.stdout)["failures"]
+    assert failure.startswith("my-model fp32: ")
+    assert str(tmp_path) not in done.stdout
+
+
 def test_a_server_that_is_not_there_is_said() -> None:
     done = rerankd("bench", "--server", "127.0.0.1:1", "--server-only")
     assert done.returncode == 1

@@ -46,6 +46,8 @@ class Cell:
     padded: int = 0
     left_out: str = ""
     """Why nothing, or nothing more, was measured."""
+    failed: bool = False
+    """Whether that is because a call failed."""
 
     @property
     def seconds(self) -> float:
@@ -149,7 +151,7 @@ class Measuring:
                 for caller in callers:
                     group.create_task(caller)
         except* SubjectFailedError as failures:
-            cell.left_out = str(_first(failures))
+            cell.left_out, cell.failed = str(_first(failures)), True
         cell.take(packed, cell.subject.packed)
         documents = sum(call.documents for call in cell.calls[before:])
         if documents:

@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
+from rerankd.assembly import is_directory
 from rerankd.benchmarking.closeness import closeness
 from rerankd.benchmarking.in_process import EngineSubject, load_engine, measured_config
 from rerankd.benchmarking.machine import this_machine
@@ -95,11 +97,13 @@ class Benchmark:
         loaded: list[EngineSubject] = []
         for number, (model, precision) in enumerate(wanted):
             config = measured_config(self._config, model, precision)
-            subject = await self._engine(config, f"{model} {precision}", number / len(wanted))
+            subject = await self._engine(config, f"{_shown(model)} {precision}", number / len(wanted))
             if subject is None:
                 continue
             if any(subject.facts.name == other.facts.name for other in loaded):
-                self._notes.append(f"{model}: {precision} is the same as {subject.facts.precision} here")
+                self._notes.append(
+                    f"{_shown(model)}: {precision} is the same as {subject.facts.precision} here"
+                )
                 await subject.close()
                 continue
             opened.push_async_callback(subject.close)
@@ -215,6 +219,11 @@ class Benchmark:
             found.append(recommendation(chosen, reasons))
         return found
 
+    def _failed_calls(self) -> list[str]:
+        measured = [each for each in (self._measuring, self._trial) if each is not None]
+        cells = [cell for measuring in measured for cell in measuring.cells if cell.failed]
+        return [*dict.fromkeys(f"{cell.subject.facts.name}: {cell.left_out}" for cell in cells)]
+
     def _report(self, *, complete: bool) -> Report:
         figures, trial = self._figures(self._measuring), self._figures(self._trial)
         workload = self._plan.workload
@@ -232,8 +241,13 @@ class Benchmark:
             closeness=self._closeness,
             recommendations=self._recommendations(figures, trial),
             notes=self._notes,
-            failures=self._failures,
+            failures=[*self._failures, *self._failed_calls()],
         )
+
+
+def _shown(model: str) -> str:
+    """A directory by the last part of its path: reports tell no paths."""
+    return Path(model).expanduser().resolve().name if is_directory(model) else model
 
 
 def _of_model(figures: Sequence[SubjectFigures], model: str) -> list[SubjectFigures]:

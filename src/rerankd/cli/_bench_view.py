@@ -86,7 +86,8 @@ def _calls(subjects: Sequence[SubjectFigures], *, lanes: bool = False) -> Table:
     )
     table = _table(titles, left=1)
     for subject in subjects:
-        name = f"{subject.name}, {subject.facts.lanes} lanes" if lanes else subject.name
+        count = subject.facts.lanes
+        name = f"{subject.name}, {count} lane{'s' * (count != 1)}" if lanes else subject.name
         for case in subject.cases:
             table.add_row(
                 name,

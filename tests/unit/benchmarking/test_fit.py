@@ -85,6 +85,13 @@ def test_a_thousand_documents_do_not_outweigh_ten() -> None:
     assert found.seconds(10) == pytest.approx(0.020, rel=0.01)
 
 
+def test_the_line_is_that_of_the_calls_in_the_middle() -> None:
+    skewed = [call(10, 800, seconds) for seconds in [0.05] * 20 + [0.1] * 27 + [0.3] * 10]
+    found = fit([*skewed, *[call(100, 8000, 0.55)] * 6, call(1000, 80_000, 5.05)])
+    assert found is not None
+    assert [found.seconds(n) for n in (10, 100, 1000)] == pytest.approx([0.1, 0.55, 5.05], rel=0.05)
+
+
 def test_slow_calls_widen_the_margin_and_not_the_line() -> None:
     quiet = [call(n, 80 * n, 0.002 + 0.001 * n) for n in (10, 100) for _ in range(50)]
     line, disturbed = fit(quiet), fit([*quiet, call(10, 800, 0.06), call(10, 800, 0.06)])

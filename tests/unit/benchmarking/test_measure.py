@@ -137,7 +137,8 @@ async def test_one_that_fails_leaves_the_other_alone() -> None:
     measuring = Measuring([Case(documents=10, callers=2)], [broken, sound], WORKLOAD, clock=clock)
     await measuring.run(10.0)
     (failed,), (good,) = cells_of(measuring, broken), cells_of(measuring, sound)
-    assert failed.left_out == "BACKEND_FAILED: it broke"
+    assert (failed.left_out, failed.failed) == ("BACKEND_FAILED: it broke", True)
+    assert not good.failed
     assert len(failed.calls) == 3
     assert not good.left_out
     assert len(good.calls) > 100

@@ -43,7 +43,7 @@ def test_tables_say_it_all(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
         "Test CPU, 2 cores",
         "made texts",
         "interrupted",
-        "test/model int8, 1 lanes",
+        "test/model int8, 1 lane ",
         "20.0%",
         "a call would take about 9 s: one call of 1000 documents",
         "94% of the first ten",
