@@ -7,6 +7,8 @@ import json
 import random
 from pathlib import Path
 
+from rerankd.benchmarking.workload import made_texts
+
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
 
@@ -18,13 +20,4 @@ def passages(count: int, collection: str = "liveqa-med") -> tuple[list[str], str
             texts = [json.loads(line)["text"][:400] for line, _ in zip(lines, range(count), strict=False)]
         random.Random(0).shuffle(texts)
         return texts, f"{collection}, first 400 characters"
-    return made(count), "made of a fixed vocabulary"
-
-
-def made(count: int) -> list[str]:
-    """Texts of 5 to 80 words of a fixed vocabulary."""
-    rng = random.Random(0)
-    words = [
-        f"{a}{b}" for a in ("plant", "river", "stone", "light", "salt") for b in ("", "s", "ed", "ing", "ers")
-    ]
-    return [" ".join(rng.choices(words, k=rng.randint(5, 80))) for _ in range(count)]
+    return made_texts(count), "made, as long as passages of MS MARCO"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import rerankd
+from rerankd.benchmarking.fit import percentile
+from rerankd.benchmarking.machine import cpu_model
 
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = ("grpcio", "numpy", "protobuf", "tokenizers")
@@ -55,13 +58,7 @@ def rounded(value: Any) -> Any:
 
 def cpu() -> dict[str, Any]:
     """Model and number of the cores."""
-    import os
-
-    lines = (
-        Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if platform.system() == "Linux" else []
-    )
-    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
-    return {"model": model or platform.processor(), "cores": os.cpu_count()}
+    return {"model": cpu_model(), "cores": os.cpu_count()}
 
 
 def median_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
@@ -71,8 +68,5 @@ def median_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> 
 
 def quantiles(seconds: Sequence[float]) -> dict[str, float]:
     """p50, p95, p99 and the worst, in milliseconds."""
-    ordered = sorted(seconds)
-    at = {
-        f"p{q}_ms": 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * q / 100))] for q in (50, 95, 99)
-    }
-    return {**at, "worst_ms": 1000 * ordered[-1], "calls": len(ordered)}
+    at = {f"p{q}_ms": 1000 * percentile(seconds, q / 100) for q in (50, 95, 99)}
+    return {**at, "worst_ms": 1000 * max(seconds), "calls": len(seconds)}

@@ -113,7 +113,7 @@ def build_store(config: Config, others: Sequence[ModelSource] = ()) -> ArtifactS
     default, local = config.model, dict(models.local)
     directory = Path(default).expanduser()
     # Only configuration may name a directory: requests see the name of its last part.
-    if default not in local and (directory.is_absolute() or default.startswith((".", "~"))):
+    if default not in local and is_directory(default):
         default = directory.resolve().name
         local.setdefault(default, directory)
     elif _is_foreign(default, models.aliases, others):
@@ -141,6 +141,11 @@ def build_store(config: Config, others: Sequence[ModelSource] = ()) -> ArtifactS
         )
     except (ValueError, RerankdError) as error:
         raise StartupError(f"models: {error}") from error
+
+
+def is_directory(model: str) -> bool:
+    """Whether what a configuration names as `model` is a directory and no name."""
+    return Path(model).expanduser().is_absolute() or model.startswith((".", "~"))
 
 
 class _LocalModels:

@@ -114,6 +114,8 @@ FORBIDDEN = {
         "rerankd.messages",
         *DOORS,
     ),
+    # What a command runs: it knows the engine, how it is composed and the client, and nothing that shows.
+    "benchmarking": (*TRANSPORTS, *RUNTIMES, "rerankd.v1", "rerankd.messages", *DOORS),
     "grpc_api": ("starlette", "uvicorn", *RUNTIMES, "rerankd.http_api", "rerankd.cli", "rerankd.app"),
     "http_api": ("grpc", *RUNTIMES, "rerankd.grpc_api", "rerankd.cli", "rerankd.app"),
     "client": (

@@ -8,6 +8,7 @@ import click
 
 from rerankd import __version__
 from rerankd.cli._batch import batch
+from rerankd.cli._bench import bench
 from rerankd.cli._config import config
 from rerankd.cli._debug_bundle import debug_bundle
 from rerankd.cli._failure import Failure, describe
@@ -52,6 +53,6 @@ def app(debug: bool) -> None:
 
 for command in (
     *(serve, rerank, batch, status, health, warmup, models, config, reranking, keys, learn),
-    *(top, debug_bundle),
+    *(top, debug_bundle, bench),
 ):
     app.add_command(command)

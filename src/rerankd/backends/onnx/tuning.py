@@ -64,7 +64,7 @@ Batch = Callable[[], int]
 def choose(rates: Mapping[Tuning, float]) -> Tuning:
     """The tuning to run with, from tokens per second of each that was tried."""
     worth = {
-        lanes: max(rate for tuning, rate in rates.items() if tuning.lanes == lanes) * _worth(lanes)
+        lanes: max(rate for tuning, rate in rates.items() if tuning.lanes == lanes) * worth_of(lanes)
         for lanes in {tuning.lanes for tuning in rates}
     }
     lanes = max(worth, key=lambda n: (worth[n], -n))
@@ -75,7 +75,8 @@ def choose(rates: Mapping[Tuning, float]) -> Tuning:
     return min(tuning for tuning, rate in tried.items() if rate >= enough)
 
 
-def _worth(lanes: int) -> float:
+def worth_of(lanes: int) -> float:
+    """What measured throughput of so many lanes counts, where it is compared with that of other numbers."""
     if lanes == 1:
         return 1.0
     return _FEW_LANES_WORTH if lanes <= _EASILY_FILLED else _MANY_LANES_WORTH
