@@ -31,7 +31,7 @@ class Server(Protocol):
 
 def ran(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=cwd, capture_output=True, encoding="utf-8", timeout=300, check=False, env=utf8()
+        command, cwd=cwd, capture_output=True, encoding="utf-8", timeout=800, check=False, env=utf8()
     )
 
 
@@ -50,9 +50,8 @@ def go_program(tmp_path_factory: pytest.TempPathFactory) -> str:
             pytest.fail("go not found on the PATH; with CI=true no example goes untested", pytrace=False)
         pytest.skip("go not found on the PATH")
     program = str(tmp_path_factory.mktemp("go") / "two_stage")
-    for command in (["go", "vet", "."], ["go", "build", "-o", program, "."]):
-        done = ran(command, EXAMPLE / "go")
-        assert done.returncode == 0, done.stderr
+    done = ran(["go", "build", "-o", program, "."], EXAMPLE / "go")
+    assert done.returncode == 0, done.stderr
     return program
 
 

@@ -19,7 +19,34 @@ class Instead:
     """What is run in its place, in the root of the clone."""
 
 
+SUITES = "takes minutes; tests/clients/test_suites.py runs it"
+
 INSTEAD = {
+    ".venv/bin/python -m pytest tests/unit -q": Instead(
+        reason="the tests would run themselves",
+        check=".venv/bin/python -m pytest tests/unit -q --collect-only",
+    ),
+    "go test -race ./...": Instead(
+        reason=SUITES, check="cd clients/go && go test -list . ./... | grep -c Test"
+    ),
+    "go test -fuzz FuzzInterruptions -fuzztime 1m .": Instead(
+        reason=SUITES, check="cd clients/go && go test -list '^FuzzInterruptions$' . | grep FuzzInterruptions"
+    ),
+    "RERANKD_TARGET=localhost:50051 go test -run Conformance .": Instead(
+        reason=SUITES, check="cd clients/go && go test -list Conformance . | grep Conformance"
+    ),
+    "go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...": Instead(
+        reason=SUITES, check="grep honnef.co/go/tools/cmd/staticcheck@v0.8.2 tests/clients/languages.py"
+    ),
+    "npm test": Instead(
+        reason=SUITES, check="cd clients/typescript && npm pkg get scripts.test | grep -e --test"
+    ),
+    "RERANKD_TARGET=127.0.0.1:50051 npm test": Instead(
+        reason=SUITES, check="grep RERANKD_TARGET clients/typescript/test/conformance.test.ts"
+    ),
+    "RERANKD_TARGET=127.0.0.1:50051 mvn test -Dtest=ConformanceTest": Instead(
+        reason=SUITES, check="grep -r RERANKD_TARGET clients/java/src/test"
+    ),
     ".venv/bin/rerankd models pull fast": Instead(
         reason="needs the Hugging Face Hub",
         check=".venv/bin/rerankd models pull --help && .venv/bin/rerankd models list | grep -w fast",
@@ -54,5 +81,67 @@ or at the end of the section."""
 
 BEFORE = {
     ".venv/bin/rerankd serve --model ./my-model": "cp -r src/rerankd/artifacts/bundled/mini-en my-model",
+    "go mod edit -require=github.com/rerankd/rerankd/clients/go@v0.4.0 \\\n"
+    "  -replace=github.com/rerankd/rerankd/clients/go=../rerankd/clients/go": (
+        'mkdir ../mine-go && cd ../mine-go && go mod init example.com/mine && printf "package main\\n'
+        'import _ \\"github.com/rerankd/rerankd/clients/go\\"\\nfunc main() {}\\n" > main.go'
+    ),
+    "(cd ../rerankd/clients/typescript && npm ci && npm run build)": (
+        "mkdir ../mine-ts && cd ../mine-ts && npm init -y"
+    ),
 }
-"""What a reader has that a clone has not."""
+"""What a reader has that a clone has not: a model, a module beside it."""
+
+
+FRAGMENTS = {
+    # The Go client.
+    "source := rerankd.FromSeq2(func(yield func(*rerankdv1.Document, error) bool) {": (
+        "var (\n\tctx context.Context\n\tclient *rerankd.Client\n\tquery string\n\trows *sql.Rows\n)"
+    ),
+    'ctx = rerankd.WithCorpus(ctx, "docs", requestID)': (
+        "var (\n\tctx context.Context\n\tclient *rerankd.Client\n\tdocuments []*rerankdv1.Document\n"
+        "\tquery, requestID, documentID string\n)"
+    ),
+    "var failure *rerankd.Error": "var err error",
+    # The Java client.
+    "RerankdClient client =": "ClientInterceptor tracing = null; List<Document> documents = null;",
+    "RerankOptions options = RerankOptions.newBuilder().setTopN(10).build();": "RerankdClient client = null;",
+    "RerankdAsyncClient async = client.async();": (
+        "RerankdClient client = null; List<Document> documents = null;"
+        " Flow.Publisher<Document> publisher = null; RerankOptions options = null;"
+        " CallSettings settings = null;"
+    ),
+    "client.recordFeedback(List.of(": (
+        "RerankdClient client = null; List<Document> documents = null; RerankResponse ranking = null;"
+        ' String requestId = "", query = "", documentId = "";'
+    ),
+    "try {\n  client.rerank(": "RerankdClient client = null; List<Document> documents = null;",
+    # The TypeScript client.
+    "await client.rerank(query, documents, { topN: 10": (
+        "declare const signal: AbortSignal, query: string, documents: string[], client: RerankdClient;"
+    ),
+    'import { StreamEmit } from "rerankd-client";': (
+        "declare const query: string, client: RerankdClient;\n"
+        "declare function documentsFromAnywhere(): AsyncIterable<string>;"
+    ),
+    'const metadata = { "x-rerankd-corpus"': (
+        "declare const query: string, documents: string[], requestId: string, client: RerankdClient;"
+    ),
+    "import { InvalidRequestError, RerankdError": (
+        "declare const query: string, documents: string[], client: RerankdClient;"
+    ),
+    'const client = new RerankdClient("ipv4': "declare const ca: string, cert: string, key: string;",
+}
+"""How programs begin that show a part of a larger one, and what that has declared before: these are compiled,
+and not run."""
+
+NOT_COMPILED = {
+    "ExecutorService virtual = Executors.newVirtualThreadPerTaskExecutor();": Instead(
+        reason="needs JDK 21; the client is compiled for 11",
+        check="grep documentExecutor clients/java/src/main/java/io/rerankd/client/RerankdClientBuilder.java",
+    ),
+}
+"""How programs begin that are not even compiled."""
+
+FOLDERS = {"clients/go/README.md": "clients/go", "clients/typescript/README.md": "clients/typescript"}
+"""Where a page takes its reader to be, if that is not the root of the clone."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from blocks import Block, bare, commands_of
 from exceptions import BEFORE, INSTEAD, SERVES
-from programs import OUTPUT, PROGRAMS, SHELLS
+from programs import OUTPUT, PROGRAMS, SHELLS, command_of
 
 TIMEOUT_SECONDS = 600
 _MARK = "\x1e"
@@ -45,7 +45,7 @@ class Ran:
 
 
 def run_section(
-    root: Path, blocks: Sequence[Block], ports: Ports, environment: Mapping[str, str]
+    root: Path, blocks: Sequence[Block], ports: Ports, environment: Mapping[str, str], folder: str = "."
 ) -> list[Ran]:
     """What each block that can be run has printed; fails with all that was said when a command fails."""
     steps = [(block, "\n".join(_steps(root, block, ports))) for block in blocks if block.language != OUTPUT]
@@ -56,8 +56,8 @@ def run_section(
     # In a session of its own, so that nothing of it is left when it fails.
     with subprocess.Popen(
         ["bash", "-c", script],
-        cwd=root,
-        env={**os.environ, **environment},
+        cwd=root / folder,
+        env={**os.environ, **environment, "CLONE": str(root)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -80,7 +80,7 @@ def run_section(
 def _steps(root: Path, block: Block, ports: Ports) -> Iterator[str]:
     text = ports.put_into(block.text)
     if block.language in PROGRAMS:
-        yield PROGRAMS[block.language](root, text, block.line)
+        yield _in_root(command_of(root, block, text))
         return
     assert block.language in SHELLS, (
         f"line {block.line}: nothing runs a block of {block.language or 'no language'}"
@@ -90,10 +90,14 @@ def _steps(root: Path, block: Block, ports: Ports) -> Iterator[str]:
         if name in BEFORE:
             yield BEFORE[name]
         if name in INSTEAD:
-            yield INSTEAD[name].check
+            yield _in_root(INSTEAD[name].check)
         elif name in SERVES:
             yield "stop"
             yield f"{ports.put_into(name)} & server=$!"
             yield f".venv/bin/rerankd status --wait --server localhost:{ports.grpc} >&2"
         else:
             yield ports.put_into(command)
+
+
+def _in_root(command: str) -> str:
+    return f'(cd "$CLONE" && {command})'

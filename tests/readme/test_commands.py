@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from blocks import Block, bare, blocks_of, commands_of
-from exceptions import BEFORE, INSTEAD, SERVES
+from exceptions import BEFORE, FOLDERS, FRAGMENTS, INSTEAD, NOT_COMPILED, SERVES
 from outputs import is_shown
 from programs import OUTPUT, PROGRAMS, SHELLS
 from sections import Ports, Ran, run_section
@@ -17,7 +17,13 @@ from support.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-PAGES = (README, ROOT / "clients" / "README.md", ROOT / "examples" / "two_stage" / "README.md")
+PAGES = (
+    README,
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "clients").glob("README.md")),
+    *sorted((ROOT / "clients").glob("*/README.md")),
+    ROOT / "examples" / "two_stage" / "README.md",
+)
 
 
 def sections() -> list[tuple[Path, str]]:
@@ -54,7 +60,8 @@ def test_every_block_works_as_pasted(
             "RERANKD_GRPC_PORT": str(ports.grpc),
             "RERANKD_HTTP_PORT": str(ports.http),
         }
-    compare(blocks, run_section(clone, blocks, ports, environment))
+    folder = FOLDERS.get(str(page.relative_to(ROOT)), ".")
+    compare(blocks, run_section(clone, blocks, ports, environment, folder))
 
 
 def compare(blocks: list[Block], ran: list[Ran]) -> None:
@@ -81,7 +88,10 @@ def test_the_tables_name_only_what_the_pages_say() -> None:
         if block.language in SHELLS
         for command in commands_of(block.text)
     }
-    assert {*INSTEAD, *SERVES, *BEFORE} <= said
+    assert {*INSTEAD, *SERVES, *BEFORE} - said == set()
+    texts = [block.text for page in PAGES for block in blocks_of(page)]
+    assert [each for each in (*FRAGMENTS, *NOT_COMPILED) if not any(t.startswith(each) for t in texts)] == []
+    assert {*FOLDERS} <= {str(page.relative_to(ROOT)) for page in PAGES}
 
 
 def test_a_command_with_neither_a_run_nor_a_reason_fails(tmp_path: Path) -> None:
