@@ -83,11 +83,11 @@ BEFORE = {
     ".venv/bin/rerankd serve --model ./my-model": "cp -r src/rerankd/artifacts/bundled/mini-en my-model",
     "go mod edit -require=github.com/rerankd/rerankd/clients/go@v0.4.0 \\\n"
     "  -replace=github.com/rerankd/rerankd/clients/go=../rerankd/clients/go": (
-        'mkdir ../mine-go && cd ../mine-go && go mod init example.com/mine && printf "package main\\n'
+        'mkdir "$CLONE/../mine-go" && cd "$CLONE/../mine-go" && go mod init example.com/mine && printf "package main\\n'
         'import _ \\"github.com/rerankd/rerankd/clients/go\\"\\nfunc main() {}\\n" > main.go'
     ),
     "(cd ../rerankd/clients/typescript && npm ci && npm run build)": (
-        "mkdir ../mine-ts && cd ../mine-ts && npm init -y"
+        'mkdir "$CLONE/../mine-ts" && cd "$CLONE/../mine-ts" && npm init -y'
     ),
 }
 """What a reader has that a clone has not: a model, a module beside it."""

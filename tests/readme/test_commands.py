@@ -124,6 +124,7 @@ def test_commands_are_parted_as_a_shell_parts_them() -> None:
         ("1 0.81", "2 0.81", False),
         ("1 0.81", "1 0.81\nmore", False),
         ("a  b 0.5", "a b 0.501", True),
+        ("1 0.81", "\x1b[0m1 0.81\n\x1b[0m", True),
     ],
 )
 def test_output_is_compared_to_two_digits(shown: str, printed: str, same: bool) -> None:
