@@ -83,8 +83,9 @@ BEFORE = {
     ".venv/bin/rerankd serve --model ./my-model": "cp -r src/rerankd/artifacts/bundled/mini-en my-model",
     "go mod edit -require=github.com/rerankd/rerankd/clients/go@v0.4.0 \\\n"
     "  -replace=github.com/rerankd/rerankd/clients/go=../rerankd/clients/go": (
-        'mkdir "$CLONE/../mine-go" && cd "$CLONE/../mine-go" && go mod init example.com/mine && printf "package main\\n'
-        'import _ \\"github.com/rerankd/rerankd/clients/go\\"\\nfunc main() {}\\n" > main.go'
+        'mkdir "$CLONE/../mine-go" && cd "$CLONE/../mine-go" && go mod init example.com/mine'
+        ' && printf "package main\\nimport _ \\"github.com/rerankd/rerankd/clients/go\\"\\n'
+        'func main() {}\\n" > main.go'
     ),
     "(cd ../rerankd/clients/typescript && npm ci && npm run build)": (
         'mkdir "$CLONE/../mine-ts" && cd "$CLONE/../mine-ts" && npm init -y'
