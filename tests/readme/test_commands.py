@@ -46,7 +46,9 @@ def starts_a_server(blocks: list[Block]) -> bool:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("page", "section"), sections(), ids=lambda x: x.parent.name if isinstance(x, Path) else x
+    ("page", "section"),
+    sections(),
+    ids=lambda part: str(part.relative_to(ROOT)) if isinstance(part, Path) else part,
 )
 def test_every_block_works_as_pasted(
     page: Path, section: str, clone: Path, environment: dict[str, str], request: pytest.FixtureRequest
