@@ -19,7 +19,13 @@ def test_reference_pages_are_fresh() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-PAGES = ["README.md", "ARCHITECTURE.md", *(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+PAGES = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    *(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")),
+]
 PAGES += [str(page.relative_to(ROOT)) for page in (ROOT / "deploy").rglob("*.md")]
 
 
