@@ -27,6 +27,8 @@ class Judged:
 
     query: str
     texts: Sequence[str]
+    bm25: Sequence[float]
+    """Score of each candidate in the first stage."""
     gains: Sequence[float]
     """Of each candidate."""
     ideal: Sequence[float]
@@ -65,15 +67,15 @@ class Bm25:
                 postings[word].append((number, times))
         self._postings = {word: np.array(rows) for word, rows in postings.items()}
 
-    def best(self, query: str, count: int) -> list[int]:
-        """Numbers of the best documents, best first."""
+    def best(self, query: str, count: int) -> list[tuple[int, float]]:
+        """Numbers and scores of the best documents, best first."""
         scores = np.zeros(len(self._norm))
         for word in set(_words(query)):
             if word in self._postings:
                 rows, times = self._postings[word].T
                 weight = np.log(1 + (len(scores) - len(rows) + 0.5) / (len(rows) + 0.5))
                 scores[rows] += weight * times / (times + self._norm[rows])
-        return [int(number) for number in np.argsort(-scores, kind="stable")[:count]]
+        return [(int(number), float(scores[number])) for number in np.argsort(-scores, kind="stable")[:count]]
 
 
 def _judge(
@@ -87,8 +89,9 @@ def _judge(
     found = index.best(query, candidates)
     return Judged(
         query=query,
-        texts=[texts[number] for number in found],
-        gains=[judgments.get(ids[number], 0.0) for number in found],
+        texts=[texts[number] for number, _ in found],
+        bm25=[score for _, score in found],
+        gains=[judgments.get(ids[number], 0.0) for number, _ in found],
         ideal=sorted(judgments.values(), reverse=True),
     )
 
