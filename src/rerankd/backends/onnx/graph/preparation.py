@@ -13,7 +13,14 @@ import numpy as np
 from rerankd.backends.base import Float32Array
 from rerankd.backends.onnx.external_data import EXTERNAL
 from rerankd.backends.onnx.failures import short_cause
-from rerankd.backends.onnx.graph import calibration, first_row, half, int8
+from rerankd.backends.onnx.graph import (
+    absorbed_projections,
+    calibration,
+    first_row,
+    folded_scales,
+    half,
+    int8,
+)
 from rerankd.backends.onnx.graph.cache import GraphCache, RewrittenGraph, graph_key
 from rerankd.backends.onnx.graph.verification import coarse_difference, exact_difference
 from rerankd.backends.onnx.graph.view import GraphView, NotApplicableError
@@ -27,8 +34,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-VERSION = "1"
+VERSION = "2"
 """To be raised whenever a rewrite makes another graph of the same one."""
+
+CPU_REWRITES = (folded_scales.NAME, first_row.NAME, absorbed_projections.NAME, int8.NAME)
+"""All that may be said to be applied where a CPU serves, in their order."""
 
 _Difference = Callable[[Sequence[Float32Array], Sequence[Float32Array]], str | None]
 
@@ -101,7 +111,13 @@ class _Rewriting:
         self._wanted: list[Float32Array] = []
 
     def run(self) -> RewrittenGraph:
-        self._try(first_row.NAME, self._first_row, exact_difference, self._stored.arithmetic)
+        for name, rewrite in (
+            # Scales first: they are found by shapes, which the first row makes harder to read.
+            (folded_scales.NAME, self._folded_scales),
+            (first_row.NAME, self._first_row),
+            (absorbed_projections.NAME, self._absorbed_projections),
+        ):
+            self._try(name, rewrite, exact_difference, self._stored.arithmetic)
         precision = self._preparation.precision
         if precision is Precision.INT8:
             self._try(int8.NAME, self._int8, coarse_difference, "int8")
@@ -135,8 +151,18 @@ class _Rewriting:
     def _skip(self, name: str, reason: str) -> None:
         self._graph = replace(self._graph, skipped=(*self._graph.skipped, f"{name}: {reason}"))
 
+    def _folded_scales(self, model: ModelProto) -> bytes:
+        folded_scales.apply(GraphView(model, self._folder))
+        return _serialized(model)
+
     def _first_row(self, model: ModelProto) -> bytes:
         self._narrow = first_row.apply(GraphView(model, self._folder))
+        return _serialized(model)
+
+    def _absorbed_projections(self, model: ModelProto) -> bytes:
+        if self._provider is not Provider.CPU:
+            raise NotApplicableError("it is measured on CPUs only")
+        absorbed_projections.apply(GraphView(model, self._folder), self._narrow)
         return _serialized(model)
 
     def _int8(self, model: ModelProto) -> bytes:

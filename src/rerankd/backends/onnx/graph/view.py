@@ -163,16 +163,14 @@ class GraphView:
             self.model.opset_import.add(domain=domain, version=1)
 
     def _drop_unread(self) -> None:
-        """Weights of 8 bits that were decoded for a product which now takes others, and such."""
-        read = {name for node in self.graph.node for name in node.input} | self.pinned
-        decoders = [
-            number
-            for number, node in enumerate(self.graph.node)
-            if node.op_type == "DequantizeLinear" and not read.intersection(node.output)
-        ]
-        for number in reversed(decoders):
-            del self.graph.node[number]
-        read = {name for node in self.graph.node for name in node.input} | self.pinned
+        """Nodes and weights that served what is no longer there."""
+        read = set(self.pinned)
+        for number in reversed(range(len(self.graph.node))):
+            node = self.graph.node[number]
+            if read.isdisjoint(node.output):
+                del self.graph.node[number]
+            else:
+                read.update(node.input)
         kept = [tensor for tensor in self.graph.initializer if tensor.name in read]
         if len(kept) < len(self.graph.initializer):
             kept = [type(tensor).FromString(tensor.SerializeToString()) for tensor in kept]
