@@ -23,17 +23,18 @@ from rerankd.backends.onnx.graph import (
     folded_scales,
     half,
     int8,
+    moved_biases,
 )
 from rerankd.backends.onnx.graph.cache import RewrittenGraph
 from rerankd.backends.onnx.graph.preparation import Preparation, StoredGraph
-from rerankd.backends.onnx.graph.view import GraphView
+from rerankd.backends.onnx.graph.view import GraphView, NotApplicableError
 from rerankd.backends.onnx.graph_file import read_graph
 from rerankd.backends.onnx.pairs import Feed
 from rerankd.core.types import WarmupStage
 
 STYLE = STYLES["bert, TorchScript"]
 SCALED = STYLES["bert, sdpa, scale from shapes"]
-EXACT = [first_row.NAME, absorbed_projections.NAME]
+EXACT = [moved_biases.NAME, first_row.NAME, absorbed_projections.NAME]
 TEXTS = ["plants make food", "the river is long", "leaves " * 40, ""]
 
 
@@ -56,15 +57,17 @@ def all_lines(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
 
+def _not_now(_: GraphView) -> frozenset[str]:
+    raise NotApplicableError("not now")
+
+
 @pytest.fixture
 def unwritten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> np.ndarray:
     """Logits of the stored graph, with no rewrite at all."""
 
-    def none(_: GraphView) -> frozenset[str]:
-        raise first_row.NotApplicableError("not now")
-
     with monkeypatch.context() as patch:
-        patch.setattr(first_row, "apply", none)
+        for rewrite in (moved_biases, first_row):
+            patch.setattr(rewrite, "apply", _not_now)
         return logits(load_it(build_encoder(tmp_path / "stored", STYLE)))
 
 
@@ -93,7 +96,7 @@ def test_a_graph_without_the_pattern_is_served_as_it_is(
 ) -> None:
     backend = load_it(build_encoder(tmp_path / "model", Style(pick="mean")))
     assert np.isfinite(logits(backend)).all()
-    assert prepared(caplog).applied == []
+    assert prepared(caplog).applied == [moved_biases.NAME]
     assert prepared(caplog).skipped == [
         f"{folded_scales.NAME}: no scale of queries or keys by themselves",
         f"{first_row.NAME}: no operator picks the first row of the hidden states",
@@ -150,6 +153,7 @@ def test_a_wrong_rewrite_is_not_served(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    monkeypatch.setattr(moved_biases, "apply", _not_now)
     monkeypatch.setattr(first_row, "apply", broken)
     backend = load_it(build_encoder(tmp_path / "model", STYLE))
     np.testing.assert_array_equal(logits(backend), unwritten)
@@ -192,7 +196,7 @@ def test_the_second_load_takes_the_graph_from_the_disk(
     def fail(*_: object) -> None:
         raise AssertionError("a rewrite was made twice")
 
-    for rewrite in (folded_scales, first_row, absorbed_projections):
+    for rewrite in (folded_scales, moved_biases, first_row, absorbed_projections):
         monkeypatch.setattr(rewrite, "apply", fail)
     monkeypatch.setattr(int8, "apply", fail)
     second = load_it(directory, precision=precision, cache_dir=cache)
@@ -270,6 +274,7 @@ def test_int8_products_are_for_cpus(tmp_path: Path) -> None:
     graph = for_a_gpu(encoder_graph(STYLE), tmp_path / "model.onnx", Precision.INT8)
     assert (graph.applied, graph.arithmetic) == ((first_row.NAME,), "fp32")
     assert graph.skipped[1:] == (
+        f"{moved_biases.NAME}: it is measured on CPUs only",
         f"{absorbed_projections.NAME}: it is measured on CPUs only",
         f"{int8.NAME}: it is made for CPUs",
     )

@@ -112,6 +112,7 @@ def test_the_report_tells_what_was_measured(bert: tuple[object, Path, ExportRepo
     assert report.int8 is not None
     assert report.int8.rms_logit_change > report.fp32.rms_logit_change
     assert report.rewrites == (
+        "moved biases of keys and values",
         "first row of the last layer",
         "absorbed projections of the last layer",
         "int8 products",

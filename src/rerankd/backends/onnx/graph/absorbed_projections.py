@@ -18,18 +18,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from rerankd.backends.base import Float32Array
+from rerankd.backends.onnx.graph.attention import KEYS_ORDER, VALUES_ORDER, attentions
 from rerankd.backends.onnx.graph.projections import Projection, projection
 from rerankd.backends.onnx.graph.static_values import static_values
-from rerankd.backends.onnx.graph.view import Array, GraphView, NotApplicableError, attribute
+from rerankd.backends.onnx.graph.view import Array, GraphView, NotApplicableError
 from rerankd.backends.onnx.graph.weights import float_matrix, matrix_shape
 
 NAME = "absorbed projections of the last layer"
-_KEYS_ORDER, _VALUES_ORDER = (0, 2, 3, 1), (0, 2, 1, 3)
-"""Of (batch, sequence, heads, width of a head), as products take keys and values."""
-_SHIFTED = frozenset({"Add", "Div", "Dropout", "Identity", "Mul", "Sub", "Where"})
-"""Between scores and softmax: a number added to all scores of a row before is one added after."""
-_CLEANED = frozenset({"Dropout", "Identity", "Where"})
-"""Between softmax and mixing: what is done about rows that show nothing, and in training."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,38 +54,16 @@ def apply(view: GraphView, narrow: frozenset[str]) -> None:
 
 
 def _attention(view: GraphView, narrow: frozenset[str]) -> _Attention:
-    known = static_values(view)
-    for number in reversed(range(len(view.nodes))):
-        node = view.nodes[number]
-        if node.op_type != "MatMul" or view.ranks.get(node.output[0]) != 4 or node.output[0] not in narrow:
-            continue
-        softmax = _back(view, node.input[0], "Softmax", _CLEANED)
-        scores = None if softmax is None else _back(view, view.nodes[softmax].input[0], "MatMul", _SHIFTED)
-        if softmax is not None and scores is not None:
-            if attribute(view.nodes[softmax], "axis", -1) not in (-1, 3):
-                raise NotApplicableError("the softmax of the last attention is not over the tokens")
-            return _checked(view, known, scores, number)
+    for found in attentions(view):
+        if view.nodes[found.mixing].output[0] in narrow:
+            return _checked(view, static_values(view), found.scores, found.mixing)
     raise NotApplicableError("no attention with a single query for each pair")
-
-
-def _back(view: GraphView, name: str, kind: str, through: frozenset[str]) -> int | None:
-    """The nearest node of a kind before a tensor, with nothing but some other kinds between."""
-    number = view.maker.get(name)
-    if number is None:
-        return None
-    node = view.nodes[number]
-    if node.op_type == kind:
-        return number
-    if node.op_type not in through:
-        return None
-    found = (_back(view, part, kind, through) for part in node.input)
-    return next((part for part in found if part is not None), None)
 
 
 def _checked(view: GraphView, known: Mapping[str, Array], scores: int, mixing: int) -> _Attention:
     keys = projection(view, known, view.nodes[scores].input[1])
     values = projection(view, known, view.nodes[mixing].input[1])
-    if keys is None or values is None or (keys.order, values.order) != (_KEYS_ORDER, _VALUES_ORDER):
+    if keys is None or values is None or (keys.order, values.order) != (KEYS_ORDER, VALUES_ORDER):
         raise NotApplicableError("keys or values of the last attention are more than a projection")
     if values.scales:
         raise NotApplicableError("values of the last attention are scaled")

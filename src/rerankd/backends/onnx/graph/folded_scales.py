@@ -25,41 +25,31 @@ def apply(view: GraphView) -> None:
     """Rewrites the graph.
 
     Raises:
-        NotApplicableError: Neither queries nor keys are scaled, and nothing else is known beforehand.
+        NotApplicableError: Neither queries nor keys are scaled.
     """
     values = static_values(view)
     dropped: set[int] = set()
     for number, node in enumerate(view.nodes):
         if node.op_type == "MatMul" and view.ranks.get(node.output[0]) == 4:
             dropped |= _fold(view, values, number)
-    stored = _store_values(view, values)
-    if not dropped and not stored:
+    if not dropped:
         raise NotApplicableError("no scale of queries or keys by themselves")
+    _store_values(view, values)
     view.replace_nodes(frozenset(dropped))
 
 
 def _fold(view: GraphView, values: Mapping[str, Array], scores: int) -> set[int]:
     """Moves the scales of both sides of a product into the matrix of one; gives the nodes to drop."""
     sides = [projection(view, values, name) for name in view.nodes[scores].input]
-    free = [side for side in sides if side is not None and _is_free(view, side)]
+    free = [side for side in sides if side is not None and side.is_private(view)]
     factor = math.prod(scale for side in free for scale in side.scales.values())
     dropped = {number for side in free for number in side.scales}
     if not dropped:
         return set()
     _scale_matrix(view, free[0], factor)
     for number in sorted(dropped):
-        _bypass(view, number, values)
+        view.bypass(number, next(name for name in view.nodes[number].input if name not in values))
     return dropped
-
-
-def _is_free(view: GraphView, side: Projection) -> bool:
-    """Whether nothing but the attention at hand sees what is scaled; shapes stay the same."""
-    for number in side.nodes:
-        output = view.nodes[number].output[0]
-        readers = {reader for reader in view.readers[output] if view.nodes[reader].op_type != "Shape"}
-        if output in view.pinned or len(readers) != 1:
-            return False
-    return True
 
 
 def _scale_matrix(view: GraphView, side: Projection, factor: float) -> None:
@@ -73,16 +63,7 @@ def _scale_matrix(view: GraphView, side: Projection, factor: float) -> None:
         added.input[list(added.input).index(side.bias)] = bias
 
 
-def _bypass(view: GraphView, number: int, values: Mapping[str, Array]) -> None:
-    """Lets readers of a scaled tensor read what is scaled."""
-    node = view.nodes[number]
-    (source,) = (name for name in node.input if name not in values)
-    for reader in view.readers[node.output[0]]:
-        inputs = view.nodes[reader].input
-        inputs[:] = [source if name == node.output[0] else name for name in inputs]
-
-
-def _store_values(view: GraphView, values: Mapping[str, Array]) -> bool:
+def _store_values(view: GraphView, values: Mapping[str, Array]) -> None:
     """Replaces small computed tensors that are known by stored ones, where others read them."""
     made: dict[str, str] = {}
     for node in view.nodes:
@@ -93,4 +74,3 @@ def _store_values(view: GraphView, values: Mapping[str, Array]) -> bool:
             if name in values and maker is not None and maker.op_type != "Constant":
                 made[name] = made.get(name) or view.store(f"{name}/value", values[name])
                 node.input[position] = made[name]
-    return bool(made)

@@ -41,6 +41,10 @@ class Projection:
         """The node that multiplies with the matrix."""
         return self.nodes[-1]
 
+    def is_private(self, view: GraphView) -> bool:
+        """Whether nothing but the attention at hand sees what is on the way; shapes may be asked for."""
+        return all(only_reader(view, number) is not None for number in self.nodes)
+
     def heads(self, columns: int) -> int | None:
         """Number of heads of a matrix with that many columns; None where the graph does not say it."""
         if self.sizes is None:
@@ -49,6 +53,13 @@ class Projection:
         if width is not None and width > 0:
             return columns // width
         return heads if heads is not None and heads > 0 else None
+
+
+def only_reader(view: GraphView, number: int) -> int | None:
+    """The one node that reads the values of a node's output; None where there are more, or none."""
+    output = view.nodes[number].output[0]
+    readers = {reader for reader in view.readers[output] if view.nodes[reader].op_type != "Shape"}
+    return readers.pop() if len(readers) == 1 and output not in view.pinned else None
 
 
 def projection(view: GraphView, values: Mapping[str, Array], name: str) -> Projection | None:

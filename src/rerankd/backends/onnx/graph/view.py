@@ -143,6 +143,13 @@ class GraphView:
         self._before[before].append(node)
         return output
 
+    def bypass(self, number: int, source: str) -> None:
+        """Lets all who read the output of a node read another tensor; the node itself is still to drop."""
+        output = self.nodes[number].output[0]
+        for reader in self.readers[output]:
+            inputs = self.nodes[reader].input
+            inputs[:] = [source if name == output else name for name in inputs]
+
     def replace_nodes(self, dropped: frozenset[int] = frozenset()) -> None:
         """Writes the nodes back: inserted ones in their places, dropped ones and unread weights left out."""
         ordered: list[NodeProto] = []
