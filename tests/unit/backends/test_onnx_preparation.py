@@ -163,6 +163,19 @@ def test_a_wrong_rewrite_is_not_served(
     assert reason in warning.reason
 
 
+def test_one_wrong_rewrite_does_not_cost_the_others(
+    tmp_path: Path,
+    unwritten: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(moved_biases, "apply", _add_a_little)
+    backend = load_it(build_encoder(tmp_path / "model", STYLE))
+    np.testing.assert_allclose(logits(backend), unwritten, rtol=1e-5, atol=1e-5)
+    assert prepared(caplog).applied == [first_row.NAME, absorbed_projections.NAME]
+    assert prepared(caplog).skipped[-1].startswith(f"{moved_biases.NAME}: it changes results by")
+
+
 def test_a_model_that_int8_would_spoil_stays_in_float(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -47,6 +47,7 @@ CPU_REWRITES = (
 )
 """All that may be said to be applied where a CPU serves, in their order."""
 
+_Rewrite = Callable[["ModelProto"], bytes]
 _Difference = Callable[[Sequence[Float32Array], Sequence[Float32Array]], str | None]
 
 
@@ -118,14 +119,7 @@ class _Rewriting:
         self._wanted: list[Float32Array] = []
 
     def run(self) -> RewrittenGraph:
-        for name, rewrite in (
-            # Scales first: they are found by shapes, which the first row makes harder to read.
-            (folded_scales.NAME, self._folded_scales),
-            (moved_biases.NAME, self._moved_biases),
-            (first_row.NAME, self._first_row),
-            (absorbed_projections.NAME, self._absorbed_projections),
-        ):
-            self._try(name, rewrite, exact_difference, self._stored.arithmetic)
+        self._try_exact()
         precision = self._preparation.precision
         if precision is Precision.INT8:
             self._try(int8.NAME, self._int8, coarse_difference, "int8")
@@ -133,28 +127,54 @@ class _Rewriting:
             self._try(half.NAME, lambda _: half.converted(self._model), coarse_difference, "fp16")
         return self._graph
 
-    def _try(
-        self, name: str, rewrite: Callable[[ModelProto], bytes], differs: _Difference, arithmetic: str
-    ) -> None:
+    def _try_exact(self) -> None:
+        """Proves the exact rewrites together, which is most of their cost; one by one if that fails."""
+        arithmetic = self._stored.arithmetic
+        rewrites = (
+            # Scales first: they are found by shapes, which the first row makes harder to read.
+            (folded_scales.NAME, self._folded_scales),
+            (moved_biases.NAME, self._moved_biases),
+            (first_row.NAME, self._first_row),
+            (absorbed_projections.NAME, self._absorbed_projections),
+        )
+        before = self._state()
+        applied = [self._apply(name, rewrite, arithmetic) for name, rewrite in rewrites]
+        if any(applied) and self._problem(exact_difference) is not None:
+            self._restore(before)
+            for name, rewrite in rewrites:
+                self._try(name, rewrite, exact_difference, arithmetic)
+
+    def _try(self, name: str, rewrite: _Rewrite, differs: _Difference, arithmetic: str) -> None:
         """Applies a rewrite if the graph has a place for it and its scores are proved."""
+        before = self._state()
+        if not self._apply(name, rewrite, arithmetic):
+            return
+        problem = self._problem(differs)
+        if problem is not None:
+            self._restore(before)
+            logger.warning("a rewritten graph is not served", extra={"rewrite": name, "reason": problem})
+            self._skip(name, problem)
+
+    def _apply(self, name: str, rewrite: _Rewrite, arithmetic: str) -> bool:
+        """Applies a rewrite, unproved; tells whether the graph has a place for it."""
         copy = type(self._model)()
         copy.CopyFrom(self._model)
-        before = self._narrow
         try:
             content = rewrite(copy)
         except NotApplicableError as reason:
             self._skip(name, str(reason))
-            return
-        problem = self._problem(content, differs)
-        if problem is not None:
-            self._narrow = before
-            logger.warning("a rewritten graph is not served", extra={"rewrite": name, "reason": problem})
-            self._skip(name, problem)
-            return
+            return False
         self._model = copy
         self._graph = replace(
             self._graph, content=content, arithmetic=arithmetic, applied=(*self._graph.applied, name)
         )
+        return True
+
+    def _state(self) -> tuple[ModelProto, frozenset[str], RewrittenGraph]:
+        return self._model, self._narrow, self._graph
+
+    def _restore(self, state: tuple[ModelProto, frozenset[str], RewrittenGraph]) -> None:
+        self._model, self._narrow, self._graph = state
 
     def _skip(self, name: str, reason: str) -> None:
         self._graph = replace(self._graph, skipped=(*self._graph.skipped, f"{name}: {reason}"))
@@ -192,11 +212,12 @@ class _Rewriting:
         int8.apply(view, self._narrow, calibration.observe(session, names, feeds))
         return _serialized(model)
 
-    def _problem(self, content: bytes, differs: _Difference) -> str | None:
+    def _problem(self, differs: _Difference) -> str | None:
+        """Why the graph as it is now may not be served; None where it may."""
         feeds = self._preparation.feeds(calibration.check_pairs())
         try:
             self._wanted = self._wanted or self._results(self._stored.content, feeds)
-            return differs(self._wanted, self._results(content, feeds))
+            return differs(self._wanted, self._results(self._graph.content, feeds))
         except Exception as error:  # The runtime has no common base class below Exception.
             return f"it cannot be compared: {short_cause(error)}"
 
