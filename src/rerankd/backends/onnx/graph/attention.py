@@ -18,7 +18,7 @@ _CLEANED = frozenset({"Dropout", "Identity", "Where"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attention:
-    """The two products of one attention with heads, by their nodes; scores only see which is larger."""
+    """The two products of one attention with heads, by their nodes."""
 
     scores: int
     mixing: int
