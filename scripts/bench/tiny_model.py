@@ -82,7 +82,7 @@ class BareLoop:
                 str(folder / "model.onnx"),
                 options,
                 providers=["CPUExecutionProvider"],
-                disabled_optimizers=["SkipLayerNormFusion"],
+                disabled_optimizers=["BiasGeluFusion", "SkipLayerNormFusion"],
             )
             for _ in range(sessions)
         ]

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from support.onnx_models import build_model, model_files
 from support.tiny_tokenizers import TOKENIZERS
 
-__all__ = ["STYLES", "Style", "build_encoder", "encoder_graph"]
+__all__ = ["STYLES", "Style", "build_encoder", "encoder_feed", "encoder_graph", "encoder_session"]
 
 _WIDTH, _HEADS, _INNER, _LAYERS = 32, 4, 64, 2
 _POSITIONS = 514
@@ -35,6 +36,8 @@ class Style:
     """`erf` (five nodes) or `op`."""
     scaled_inputs: bool = False
     """As scaled_dot_product_attention: queries and keys are scaled, rows without a key become zero."""
+    computed_scale: bool = False
+    """The scale of inputs is computed from the width of a head, as the shape of queries tells it."""
     dropout: bool = False
     width: int = _WIDTH
     heads: int = _HEADS
@@ -52,6 +55,7 @@ STYLES = {
     "bert, TorchScript": Style(),
     "bert, dynamo": Style(opset=20, shapes="shared", gelu="op", dropout=True),
     "bert, sdpa, TorchScript": Style(scaled_inputs=True),
+    "bert, sdpa, scale from shapes": Style(scaled_inputs=True, computed_scale=True),
     "bert, sdpa, dynamo": Style(opset=20, shapes="shared", gelu="op", scaled_inputs=True),
     "bert, opset 13": Style(opset=13, fused_norm=False),
     "minilm, constant shapes": Style(shapes="constant"),
@@ -74,6 +78,28 @@ def build_encoder(directory: Path, style: Style, *, seed: int = 3) -> Path:
 def encoder_graph(style: Style, rows: int = 100, *, seed: int = 3) -> onnx.ModelProto:
     """The graph alone, for `rows` token ids."""
     return _Encoder(style, rows, np.random.default_rng(seed)).model()
+
+
+def encoder_session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    """The graph on one thread, with weights of 8 bits decoded as the server does."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def encoder_feed(model: onnx.ModelProto, lengths: list[int], seed: int = 0) -> dict[str, np.ndarray]:
+    """Random tokens, each row as long as it says and padded to the longest."""
+    random = np.random.default_rng(seed)
+    shape = (len(lengths), max(lengths))
+    arrays = {
+        "input_ids": random.integers(1, 100, shape),
+        "attention_mask": (np.arange(shape[1]) < np.array(lengths)[:, None]).astype(np.int64),
+        "token_type_ids": random.integers(0, 2, shape),
+    }
+    return {value.name: arrays[value.name] for value in model.graph.input}
 
 
 class _Encoder:
@@ -137,14 +163,17 @@ class _Encoder:
         key = self._op("Transpose", key, perm=[0, 1, 3, 2])
         size = self._style.width // self._style.heads
         if self._style.scaled_inputs:
-            root = self._floats(size**-0.25)
-            scores = self._op("MatMul", self._op("Mul", query, root), self._op("Mul", key, root))
+            roots = [self._root(query, size) for _ in range(2)]
+            scores = self._op("MatMul", self._op("Mul", query, roots[0]), self._op("Mul", key, roots[1]))
         else:
             scores = self._op("Mul", self._op("MatMul", query, key), self._floats(size**-0.5))
         weights = self._op("Softmax", self._op("Add", scores, mask), axis=-1)
         if self._style.scaled_inputs:
             weights = self._op("Where", self._op("IsNaN", weights), self._floats(0.0), weights)
-        mixed = self._op("Transpose", self._op("MatMul", weights, value), perm=[0, 2, 1, 3])
+        mixed = self._op("MatMul", weights, value)
+        if self._style.computed_scale:
+            mixed = self._op("Reshape", mixed, self._mixed_shape(mixed, query, value))
+        mixed = self._op("Transpose", mixed, perm=[0, 2, 1, 3])
         source = mixed if self._style.scaled_inputs else hidden
         mixed = self._op("Reshape", mixed, self._shape(source, self._style.width))
         hidden = self._norm(
@@ -154,6 +183,24 @@ class _Encoder:
         return self._norm(
             self._op("Add", self._dropped(self._dense(inner, self._style.inner, self._style.width)), hidden)
         )
+
+    def _root(self, query: str, size: int) -> str:
+        """What queries and keys are multiplied with."""
+        if not self._style.computed_scale:
+            return self._floats(size**-0.25)
+        width = self._op("Slice", self._op("Shape", query), self._ints([-1]), self._ints([1 << 62]))
+        root = self._op("Sqrt", self._op("Cast", width, to=TensorProto.FLOAT))
+        return self._op("Sqrt", self._op("Div", self._floats([1.0]), root))
+
+    def _mixed_shape(self, mixed: str, query: str, value: str) -> str:
+        """(batch, heads, sequence, width of a head), each length asked of another tensor."""
+        asked = [
+            self._op(
+                "Unsqueeze", self._op("Gather", self._op("Shape", source), self._ints(axis)), self._ints([0])
+            )
+            for source, axis in ((mixed, 0), (query, 2), (value, 3))
+        ]
+        return self._op("Concat", asked[0], self._ints([-1]), *asked[1:], axis=0)
 
     def _heads(self, projected: str, hidden: str) -> str:
         source = projected if self._style.scaled_inputs else hidden

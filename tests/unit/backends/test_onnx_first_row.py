@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.encoder_graphs import STYLES, Style, encoder_graph
+from support.encoder_graphs import STYLES, Style, encoder_feed, encoder_graph, encoder_session
 
 from rerankd.backends.onnx.graph import first_row
 from rerankd.backends.onnx.graph.view import GraphView, NotApplicableError
@@ -25,33 +24,13 @@ def rewritten(model: onnx.ModelProto) -> tuple[onnx.ModelProto, frozenset[str]]:
     return copy, first_row.apply(GraphView(copy, HERE))
 
 
-def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.add_session_config_entry("session.disable_quant_qdq", "1")
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-
-
-def feed(model: onnx.ModelProto, lengths: list[int], seed: int = 0) -> dict[str, np.ndarray]:
-    random = np.random.default_rng(seed)
-    shape = (len(lengths), max(lengths))
-    arrays = {
-        "input_ids": random.integers(1, 100, shape),
-        "attention_mask": (np.arange(shape[1]) < np.array(lengths)[:, None]).astype(np.int64),
-        "token_type_ids": random.integers(0, 2, shape),
-    }
-    return {value.name: arrays[value.name] for value in model.graph.input}
-
-
 @pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 def test_scores_are_the_same(style: Style) -> None:
     model = encoder_graph(style)
     narrow, tensors = rewritten(model)
-    before, after = session(model), session(narrow)
+    before, after = encoder_session(model), encoder_session(narrow)
     for number, lengths in enumerate(([7], [5, 12, 9], [1, 1], [40, 3, 17, 40])):
-        arrays = feed(model, lengths, number)
+        arrays = encoder_feed(model, lengths, number)
         (wanted,), (got,) = before.run(None, arrays), after.run(None, arrays)
         np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
         assert wanted.std() > 0.05 or len(set(lengths)) == 1
@@ -66,18 +45,18 @@ def test_the_last_layer_works_on_one_row(style: Style) -> None:
     products = [n.output[0] for n in narrow.graph.node if n.op_type == "MatMul" and n.output[0] in tensors]
     for name in products:
         narrow.graph.output.add(name=name).type.tensor_type.elem_type = 1
-    results = session(narrow).run(products, feed(model, [5, 12, 9]))
+    results = encoder_session(narrow).run(products, encoder_feed(model, [5, 12, 9]))
     assert all(result.shape[-2] == 1 for result in results)
 
 
 MODEL = encoder_graph(STYLES["bert, sdpa, TorchScript"])
-BEFORE, AFTER = session(MODEL), session(rewritten(MODEL)[0])
+BEFORE, AFTER = encoder_session(MODEL), encoder_session(rewritten(MODEL)[0])
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=8), st.integers(0, 1 << 30))
 def test_scores_are_the_same_for_any_batch(lengths: list[int], seed: int) -> None:
-    arrays = feed(MODEL, lengths, seed)
+    arrays = encoder_feed(MODEL, lengths, seed)
     np.testing.assert_allclose(AFTER.run(None, arrays)[0], BEFORE.run(None, arrays)[0], rtol=1e-5, atol=1e-5)
 
 

@@ -16,15 +16,25 @@ from support.onnx_models import build_model, model_files
 
 from rerankd.backends.base import EncodeOptions
 from rerankd.backends.onnx import OnnxBackend, OnnxSettings, Precision, Provider, load
-from rerankd.backends.onnx.graph import calibration, first_row, half, int8
+from rerankd.backends.onnx.graph import (
+    absorbed_projections,
+    calibration,
+    first_row,
+    folded_scales,
+    half,
+    int8,
+    moved_biases,
+)
 from rerankd.backends.onnx.graph.cache import RewrittenGraph
 from rerankd.backends.onnx.graph.preparation import Preparation, StoredGraph
-from rerankd.backends.onnx.graph.view import GraphView
+from rerankd.backends.onnx.graph.view import GraphView, NotApplicableError
 from rerankd.backends.onnx.graph_file import read_graph
 from rerankd.backends.onnx.pairs import Feed
 from rerankd.core.types import WarmupStage
 
 STYLE = STYLES["bert, TorchScript"]
+SCALED = STYLES["bert, sdpa, scale from shapes"]
+EXACT = [moved_biases.NAME, first_row.NAME, absorbed_projections.NAME]
 TEXTS = ["plants make food", "the river is long", "leaves " * 40, ""]
 
 
@@ -47,15 +57,17 @@ def all_lines(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
 
+def _not_now(_: GraphView) -> frozenset[str]:
+    raise NotApplicableError("not now")
+
+
 @pytest.fixture
 def unwritten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> np.ndarray:
     """Logits of the stored graph, with no rewrite at all."""
 
-    def none(_: GraphView) -> frozenset[str]:
-        raise first_row.NotApplicableError("not now")
-
     with monkeypatch.context() as patch:
-        patch.setattr(first_row, "apply", none)
+        for rewrite in (moved_biases, first_row):
+            patch.setattr(rewrite, "apply", _not_now)
         return logits(load_it(build_encoder(tmp_path / "stored", STYLE)))
 
 
@@ -64,16 +76,19 @@ def test_a_rewrite_is_served_and_logged(
 ) -> None:
     backend = load_it(build_encoder(tmp_path / "model", STYLE))
     np.testing.assert_allclose(logits(backend), unwritten, rtol=1e-5, atol=1e-5)
-    assert prepared(caplog).applied == [first_row.NAME]
-    assert (prepared(caplog).skipped, prepared(caplog).precision) == ([], "fp32")
+    assert prepared(caplog).applied == EXACT
+    assert prepared(caplog).skipped == [f"{folded_scales.NAME}: no scale of queries or keys by themselves"]
+    assert prepared(caplog).precision == "fp32"
 
 
 def test_the_operator_sees_what_was_applied(tmp_path: Path) -> None:
-    directory = build_encoder(tmp_path / "model", STYLE)
+    directory = build_encoder(tmp_path / "model", SCALED)
     details: dict[WarmupStage, str] = {}
     settings = OnnxSettings(threads=1, provider=Provider.CPU, precision=Precision.INT8)
     load(model_files(directory), settings, lambda stage, _, text: details.update({stage: text}))
-    assert details[WarmupStage.SESSION] == f"CPUExecutionProvider ({first_row.NAME}; {int8.NAME})"
+    assert details[WarmupStage.SESSION] == (
+        f"CPUExecutionProvider ({'; '.join([folded_scales.NAME, *EXACT, int8.NAME])})"
+    )
 
 
 def test_a_graph_without_the_pattern_is_served_as_it_is(
@@ -81,9 +96,12 @@ def test_a_graph_without_the_pattern_is_served_as_it_is(
 ) -> None:
     backend = load_it(build_encoder(tmp_path / "model", Style(pick="mean")))
     assert np.isfinite(logits(backend)).all()
-    assert prepared(caplog).applied == []
-    (skipped,) = prepared(caplog).skipped
-    assert skipped == f"{first_row.NAME}: no operator picks the first row of the hidden states"
+    assert prepared(caplog).applied == [moved_biases.NAME]
+    assert prepared(caplog).skipped == [
+        f"{folded_scales.NAME}: no scale of queries or keys by themselves",
+        f"{first_row.NAME}: no operator picks the first row of the hidden states",
+        f"{absorbed_projections.NAME}: no attention with a single query for each pair",
+    ]
 
 
 def _pick_another_row(view: GraphView) -> frozenset[str]:
@@ -135,6 +153,7 @@ def test_a_wrong_rewrite_is_not_served(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    monkeypatch.setattr(moved_biases, "apply", _not_now)
     monkeypatch.setattr(first_row, "apply", broken)
     backend = load_it(build_encoder(tmp_path / "model", STYLE))
     np.testing.assert_array_equal(logits(backend), unwritten)
@@ -142,6 +161,19 @@ def test_a_wrong_rewrite_is_not_served(
     warning = next(record for record in caplog.records if record.levelno == logging.WARNING)
     assert warning.rewrite == first_row.NAME
     assert reason in warning.reason
+
+
+def test_one_wrong_rewrite_does_not_cost_the_others(
+    tmp_path: Path,
+    unwritten: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(moved_biases, "apply", _add_a_little)
+    backend = load_it(build_encoder(tmp_path / "model", STYLE))
+    np.testing.assert_allclose(logits(backend), unwritten, rtol=1e-5, atol=1e-5)
+    assert prepared(caplog).applied == [first_row.NAME, absorbed_projections.NAME]
+    assert prepared(caplog).skipped[-1].startswith(f"{moved_biases.NAME}: it changes results by")
 
 
 def test_a_model_that_int8_would_spoil_stays_in_float(
@@ -159,8 +191,8 @@ def test_a_model_that_int8_would_spoil_stays_in_float(
     monkeypatch.setattr(calibration, "observe", too_wide)
     backend = load_it(build_encoder(tmp_path / "model", STYLE), precision=Precision.INT8)
     assert backend.description.precision == "fp32"
-    assert prepared(caplog).applied == [first_row.NAME]
-    assert prepared(caplog).skipped[0].startswith(f"{int8.NAME}: it changes results by")
+    assert prepared(caplog).applied == EXACT
+    assert prepared(caplog).skipped[-1].startswith(f"{int8.NAME}: it changes results by")
 
 
 @pytest.mark.parametrize("precision", [Precision.AUTO, Precision.INT8])
@@ -177,7 +209,8 @@ def test_the_second_load_takes_the_graph_from_the_disk(
     def fail(*_: object) -> None:
         raise AssertionError("a rewrite was made twice")
 
-    monkeypatch.setattr(first_row, "apply", fail)
+    for rewrite in (folded_scales, moved_biases, first_row, absorbed_projections):
+        monkeypatch.setattr(rewrite, "apply", fail)
     monkeypatch.setattr(int8, "apply", fail)
     second = load_it(directory, precision=precision, cache_dir=cache)
     assert prepared(caplog).from_disk
@@ -253,7 +286,11 @@ def test_half_floats_for_a_gpu(tmp_path: Path) -> None:
 def test_int8_products_are_for_cpus(tmp_path: Path) -> None:
     graph = for_a_gpu(encoder_graph(STYLE), tmp_path / "model.onnx", Precision.INT8)
     assert (graph.applied, graph.arithmetic) == ((first_row.NAME,), "fp32")
-    assert graph.skipped == (f"{int8.NAME}: it is made for CPUs",)
+    assert graph.skipped[1:] == (
+        f"{moved_biases.NAME}: it is measured on CPUs only",
+        f"{absorbed_projections.NAME}: it is measured on CPUs only",
+        f"{int8.NAME}: it is made for CPUs",
+    )
 
 
 def test_a_warm_start_does_not_import_the_onnx_package(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from rerankd.artifacts.checksums import SUMS_FILE, sha256_of
 from rerankd.artifacts.layout import CONFIG, TOKENIZER
 from rerankd.backends.onnx import Precision
 from rerankd.backends.onnx.golden import GOLDEN_FILE
-from rerankd.backends.onnx.graph import first_row, int8
+from rerankd.backends.onnx.graph import int8
+from rerankd.backends.onnx.graph.preparation import CPU_REWRITES
 from rerankd.core.errors import ModelFailedError
 from rerankd.training.durable import new_file, sync_directory
 from rerankd.training.export.card import ModelFacts, model_card
@@ -203,7 +204,7 @@ class _Export:
             self._write_golden(precision)
         int8_weights = self._compared(queries, exported, Precision.AUTO)
         products, refused, notes = self._int8_products(queries, exported)
-        rewrites = tuple(name for name in (first_row.NAME, int8.NAME) if name in f"{plain.notes}; {notes}")
+        rewrites = tuple(name for name in CPU_REWRITES if name in f"{plain.notes}; {notes}")
         parities = {"torch, fp32 graph": fp32, "fp32 graph, int8 weights": int8_weights}
         if products is not None:
             parities["fp32 graph, int8 products"] = products

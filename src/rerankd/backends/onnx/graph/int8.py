@@ -26,15 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rerankd.backends.base import Float32Array
-from rerankd.backends.onnx.graph.view import (
-    FLOAT,
-    INT8,
-    UINT8,
-    Array,
-    GraphView,
-    NotApplicableError,
-    attribute,
-)
+from rerankd.backends.onnx.graph.view import FLOAT, Array, GraphView, NotApplicableError
+from rerankd.backends.onnx.graph.weights import float_matrix, matrix_shape
 
 NAME = "int8 products"
 _OLDEST_OPSET = 13  # QuantizeLinear with an axis.
@@ -105,7 +98,7 @@ def apply(view: GraphView, narrow: frozenset[str], ranges: Mapping[str, Range]) 
         groups.setdefault(view.nodes[number].input[0], []).append(number)
     dropped: set[int] = set()
     for name, numbers in groups.items():
-        weights = {number: _matrix(view, view.nodes[number].input[1]) for number in numbers}
+        weights = {number: float_matrix(view, view.nodes[number].input[1]) for number in numbers}
         quantized = _quantize(view, name, numbers[0], ranges[name], [*weights.values()])
         for number, matrix in weights.items():
             dropped |= _multiply(view, number, matrix, quantized)
@@ -119,41 +112,8 @@ def _products(view: GraphView, narrow: frozenset[str]) -> list[int]:
         if node.op_type == "MatMul"
         and view.ranks.get(node.input[0]) == 3
         and node.output[0] not in narrow
-        and min(_matrix_shape(view, node.input[1])) >= _NARROWEST
+        and min(matrix_shape(view, node.input[1])) >= _NARROWEST
     ]
-
-
-def _matrix_shape(view: GraphView, name: str) -> tuple[int, ...]:
-    """Rows and columns of a stored float matrix; (0,) where it is none."""
-    maker = view.made_by(name)
-    if maker is not None and maker.op_type == "DequantizeLinear":
-        kinds, name = frozenset({INT8, UINT8}), maker.input[0]
-    else:
-        kinds = frozenset({FLOAT})
-    tensor = view.constant(name)
-    shaped = tensor is not None and len(tensor.dims) == 2 and tensor.data_type in kinds
-    return tuple(tensor.dims) if tensor is not None and shaped else (0,)
-
-
-def _matrix(view: GraphView, name: str) -> Float32Array:
-    """A stored matrix as floats, also where it is stored in 8 bits."""
-    maker = view.made_by(name)
-    if maker is None or maker.op_type != "DequantizeLinear":
-        return _stored(view, name).astype(np.float32)
-    levels, scale, *zero = (_stored(view, part) for part in maker.input if part)
-    shape: list[int] = [1, 1]
-    if scale.size > 1:
-        shape[attribute(maker, "axis", 1)] = scale.size
-    offset = zero[0].astype(np.int32).reshape(shape if scale.size > 1 else ()) if zero else 0
-    centred: Float32Array = (levels.astype(np.int32) - offset).astype(np.float32)
-    return centred * scale.astype(np.float32).reshape(shape)
-
-
-def _stored(view: GraphView, name: str) -> Array:
-    tensor = view.constant(name)
-    if tensor is None:
-        raise NotApplicableError(f"{name} is computed")
-    return view.values(tensor)
 
 
 def _quantize(view: GraphView, name: str, before: int, seen: Range, matrices: list[Float32Array]) -> _Input:

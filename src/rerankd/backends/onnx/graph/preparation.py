@@ -13,7 +13,15 @@ import numpy as np
 from rerankd.backends.base import Float32Array
 from rerankd.backends.onnx.external_data import EXTERNAL
 from rerankd.backends.onnx.failures import short_cause
-from rerankd.backends.onnx.graph import calibration, first_row, half, int8
+from rerankd.backends.onnx.graph import (
+    absorbed_projections,
+    calibration,
+    first_row,
+    folded_scales,
+    half,
+    int8,
+    moved_biases,
+)
 from rerankd.backends.onnx.graph.cache import GraphCache, RewrittenGraph, graph_key
 from rerankd.backends.onnx.graph.verification import coarse_difference, exact_difference
 from rerankd.backends.onnx.graph.view import GraphView, NotApplicableError
@@ -27,9 +35,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-VERSION = "1"
+VERSION = "2"
 """To be raised whenever a rewrite makes another graph of the same one."""
 
+CPU_REWRITES = (
+    folded_scales.NAME,
+    moved_biases.NAME,
+    first_row.NAME,
+    absorbed_projections.NAME,
+    int8.NAME,
+)
+"""All that may be said to be applied where a CPU serves, in their order."""
+
+_Rewrite = Callable[["ModelProto"], bytes]
 _Difference = Callable[[Sequence[Float32Array], Sequence[Float32Array]], str | None]
 
 
@@ -101,7 +119,7 @@ class _Rewriting:
         self._wanted: list[Float32Array] = []
 
     def run(self) -> RewrittenGraph:
-        self._try(first_row.NAME, self._first_row, exact_difference, self._stored.arithmetic)
+        self._try_exact()
         precision = self._preparation.precision
         if precision is Precision.INT8:
             self._try(int8.NAME, self._int8, coarse_difference, "int8")
@@ -109,35 +127,80 @@ class _Rewriting:
             self._try(half.NAME, lambda _: half.converted(self._model), coarse_difference, "fp16")
         return self._graph
 
-    def _try(
-        self, name: str, rewrite: Callable[[ModelProto], bytes], differs: _Difference, arithmetic: str
-    ) -> None:
+    def _try_exact(self) -> None:
+        """Proves the exact rewrites together, which is most of their cost; one by one if that fails."""
+        arithmetic = self._stored.arithmetic
+        rewrites = (
+            # Scales first: they are found by shapes, which the first row makes harder to read.
+            (folded_scales.NAME, self._folded_scales),
+            (moved_biases.NAME, self._moved_biases),
+            (first_row.NAME, self._first_row),
+            (absorbed_projections.NAME, self._absorbed_projections),
+        )
+        before = self._state()
+        applied = [self._apply(name, rewrite, arithmetic) for name, rewrite in rewrites]
+        if any(applied) and self._problem(exact_difference) is not None:
+            self._restore(before)
+            for name, rewrite in rewrites:
+                self._try(name, rewrite, exact_difference, arithmetic)
+
+    def _try(self, name: str, rewrite: _Rewrite, differs: _Difference, arithmetic: str) -> None:
         """Applies a rewrite if the graph has a place for it and its scores are proved."""
+        before = self._state()
+        if not self._apply(name, rewrite, arithmetic):
+            return
+        problem = self._problem(differs)
+        if problem is not None:
+            self._restore(before)
+            logger.warning("a rewritten graph is not served", extra={"rewrite": name, "reason": problem})
+            self._skip(name, problem)
+
+    def _apply(self, name: str, rewrite: _Rewrite, arithmetic: str) -> bool:
+        """Applies a rewrite, unproved; tells whether the graph has a place for it."""
         copy = type(self._model)()
         copy.CopyFrom(self._model)
-        before = self._narrow
         try:
             content = rewrite(copy)
         except NotApplicableError as reason:
             self._skip(name, str(reason))
-            return
-        problem = self._problem(content, differs)
-        if problem is not None:
-            self._narrow = before
-            logger.warning("a rewritten graph is not served", extra={"rewrite": name, "reason": problem})
-            self._skip(name, problem)
-            return
+            return False
         self._model = copy
         self._graph = replace(
             self._graph, content=content, arithmetic=arithmetic, applied=(*self._graph.applied, name)
         )
+        return True
+
+    def _state(self) -> tuple[ModelProto, frozenset[str], RewrittenGraph]:
+        return self._model, self._narrow, self._graph
+
+    def _restore(self, state: tuple[ModelProto, frozenset[str], RewrittenGraph]) -> None:
+        self._model, self._narrow, self._graph = state
 
     def _skip(self, name: str, reason: str) -> None:
         self._graph = replace(self._graph, skipped=(*self._graph.skipped, f"{name}: {reason}"))
 
+    def _folded_scales(self, model: ModelProto) -> bytes:
+        folded_scales.apply(GraphView(model, self._folder))
+        return _serialized(model)
+
     def _first_row(self, model: ModelProto) -> bytes:
         self._narrow = first_row.apply(GraphView(model, self._folder))
         return _serialized(model)
+
+    def _moved_biases(self, model: ModelProto) -> bytes:
+        self._need_cpu()
+        moved_biases.apply(GraphView(model, self._folder))
+        return _serialized(model)
+
+    def _absorbed_projections(self, model: ModelProto) -> bytes:
+        self._need_cpu()
+        absorbed_projections.apply(GraphView(model, self._folder), self._narrow)
+        return _serialized(model)
+
+    def _need_cpu(self) -> None:
+        # A GPU is not short of arithmetic but of launches, and its provider fuses attention by its pattern.
+        if self._provider is not Provider.CPU:
+            raise NotApplicableError("it is measured on CPUs only")
 
     def _int8(self, model: ModelProto) -> bytes:
         if self._provider is not Provider.CPU:
@@ -149,11 +212,12 @@ class _Rewriting:
         int8.apply(view, self._narrow, calibration.observe(session, names, feeds))
         return _serialized(model)
 
-    def _problem(self, content: bytes, differs: _Difference) -> str | None:
+    def _problem(self, differs: _Difference) -> str | None:
+        """Why the graph as it is now may not be served; None where it may."""
         feeds = self._preparation.feeds(calibration.check_pairs())
         try:
             self._wanted = self._wanted or self._results(self._stored.content, feeds)
-            return differs(self._wanted, self._results(content, feeds))
+            return differs(self._wanted, self._results(self._graph.content, feeds))
         except Exception as error:  # The runtime has no common base class below Exception.
             return f"it cannot be compared: {short_cause(error)}"
 

@@ -143,6 +143,13 @@ class GraphView:
         self._before[before].append(node)
         return output
 
+    def bypass(self, number: int, source: str) -> None:
+        """Lets all who read the output of a node read another tensor; the node itself is still to drop."""
+        output = self.nodes[number].output[0]
+        for reader in self.readers[output]:
+            inputs = self.nodes[reader].input
+            inputs[:] = [source if name == output else name for name in inputs]
+
     def replace_nodes(self, dropped: frozenset[int] = frozenset()) -> None:
         """Writes the nodes back: inserted ones in their places, dropped ones and unread weights left out."""
         ordered: list[NodeProto] = []
@@ -163,16 +170,14 @@ class GraphView:
             self.model.opset_import.add(domain=domain, version=1)
 
     def _drop_unread(self) -> None:
-        """Weights of 8 bits that were decoded for a product which now takes others, and such."""
-        read = {name for node in self.graph.node for name in node.input} | self.pinned
-        decoders = [
-            number
-            for number, node in enumerate(self.graph.node)
-            if node.op_type == "DequantizeLinear" and not read.intersection(node.output)
-        ]
-        for number in reversed(decoders):
-            del self.graph.node[number]
-        read = {name for node in self.graph.node for name in node.input} | self.pinned
+        """Nodes and weights that served what is no longer there."""
+        read = set(self.pinned)
+        for number in reversed(range(len(self.graph.node))):
+            node = self.graph.node[number]
+            if read.isdisjoint(node.output):
+                del self.graph.node[number]
+            else:
+                read.update(node.input)
         kept = [tensor for tensor in self.graph.initializer if tensor.name in read]
         if len(kept) < len(self.graph.initializer):
             kept = [type(tensor).FromString(tensor.SerializeToString()) for tensor in kept]
