@@ -102,7 +102,8 @@ def batches(lengths: Sequence[int], budget: int = BATCH_TOKENS) -> list[list[int
 
 def ours(directory: Path, precision: Precision, document_tokens: int) -> tuple[OnnxBackend, Scorer]:
     files = DirectoryModel(id="benchmark/model", directory=directory).load()
-    settings = OnnxSettings(provider=Provider.CPU, precision=precision)
+    # Lanes are measured, as a server does at the first load.
+    settings = OnnxSettings(provider=Provider.CPU, precision=precision, lanes=0)
     backend = load(files, settings, lambda *_: None)
     options = EncodeOptions(max_tokens_per_document=document_tokens)
 
