@@ -215,5 +215,20 @@ class Backend(Protocol):
         """Frees the model. No other method is called afterwards."""
 
 
+@runtime_checkable
+class RoundsShapes(Protocol):
+    """A backend that pads micro-batches to other shapes than their longest pair asks for."""
+
+    def padded_tokens(self, pairs: Sequence[EncodedPair]) -> int:
+        """Tokens that a micro-batch of these pairs costs, counting padding."""
+
+
+def padded_tokens(backend: Backend, pairs: Sequence[EncodedPair]) -> int:
+    """Tokens that a micro-batch of at least one pair costs a backend, counting padding."""
+    if isinstance(backend, RoundsShapes):
+        return backend.padded_tokens(pairs)
+    return len(pairs) * max(pair.tokens for pair in pairs)
+
+
 AnyBackend = Backend | TextBackend | NoBackend
 """What a load gives."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rerankd.backends.base import Backend, Float32Array
+from rerankd.backends.base import Backend, Float32Array, padded_tokens
 from rerankd.core.admission import Admission
 from rerankd.core.errors import BackendFailedError, RerankdError, going_down, unloading
 from rerankd.core.fair_queue import FairQueue, RequestQueue
@@ -330,7 +330,7 @@ class Scheduler:
             backend=description.backend,
             documents=len(batch.pairs),
             tokens=batch.tokens,
-            padded_tokens=len(batch.pairs) * max(pair.tokens for pair in batch.pairs),
+            padded_tokens=padded_tokens(self._backend, [queued.pair for queued in batch.pairs]),
             started=batch.started,
             ended=batch.ended,
             lane=batch.lane,
