@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NAME = "fp16 arithmetic"
 PRODUCTS = "fp16 products"
 WAYS = (NAME, PRODUCTS)
-"""The faster one first: GPUs fuse norms and attention only where all of it is in one type. The other leaves all
+"""The faster one first: GPUs fuse norms and attention only where all is in one type. The other leaves all
 but the products with weights in fp32, for models whose activations are beyond the range of halves."""
 
 _STORED = ("DequantizeLinear", "QuantizeLinear")
