@@ -43,6 +43,9 @@ class BackendDescription:
     """Padded tokens of one micro-batch that suit the device best; 0 where others make the batches."""
     lanes: int = 1
     """How many threads may call `score` at once."""
+    lanes_take_turns: bool = False
+    """Whether one device computes for all lanes, so that a request is not faster for being shared among them;
+    they only put the next micro-batch together while one runs."""
     license: str = ""
     supports_instruction: bool = False
     long_documents: tuple[LongDocument, ...] = tuple(LongDocument)

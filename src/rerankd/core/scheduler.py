@@ -61,6 +61,7 @@ class Scheduler:
         """What each lane is scoring."""
         self._state = threading.Condition()
         self._idle = asyncio.Event()
+        self._lanes_take_turns = backend.description.lanes_take_turns
         self._free_lanes = 0
         """Lanes without a micro-batch, those that are about to take one among them."""
         self._stopping = False
@@ -225,7 +226,7 @@ class Scheduler:
             self._free_lanes += 1
             try:
                 while not self._stopping:
-                    taken = self._queue.pop(self._free_lanes)
+                    taken = self._queue.pop(1 if self._lanes_take_turns else self._free_lanes)
                     if taken:
                         batch = self._assemble(taken)
                         batch.idle_before, batch.more_waits = waited, len(self._queue) > 0

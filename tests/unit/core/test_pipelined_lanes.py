@@ -40,7 +40,12 @@ class Device:
     """The part of `Backend` that a scheduler needs."""
 
     description = BackendDescription(
-        id="test/device", revision="1", backend="fake", batch_tokens=BUDGET, lanes=LANES
+        id="test/device",
+        revision="1",
+        backend="fake",
+        batch_tokens=BUDGET,
+        lanes=LANES,
+        lanes_take_turns=True,
     )
 
     def __init__(self) -> None:
@@ -208,6 +213,13 @@ async def test_the_next_batch_is_put_together_while_the_device_computes() -> Non
     assert world.scheduler.status().documents == 20 - 2 * BUDGET // 2
     await world.step()
     assert (len(world.device.taken), len(world.device.ran)) == (3, 1)
+    await world.end()
+
+
+async def test_a_request_that_fits_is_not_shared_among_lanes_of_one_device() -> None:
+    world = World()
+    await world.open(BUDGET // 2)
+    assert len(world.device.taken) == 1
     await world.end()
 
 

@@ -334,6 +334,7 @@ class _Loader:
             max_tokens=tokenizer.max_tokens,
             batch_tokens=runners.batch_tokens,
             lanes=len(runners.lanes),
+            lanes_take_turns=sessions.provider in PLACES,
             license=self._files.license,
         )
 

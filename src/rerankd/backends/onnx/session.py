@@ -129,7 +129,7 @@ def _open(
     def opened(*, graphs: bool) -> OpenSessions:
         wanted = providers(provider, settings, model, graphs=graphs)
         if threads == 1:
-            # Whoever calls it is its one thread, so lanes do not meet in it: as fast as copies, for one's memory.
+            # Whoever calls it is its one thread, so lanes do not meet in it: as fast as copies and no larger.
             sessions = (_session(graph, options, wanted, provider),) * lanes
         else:
             sessions = tuple(_session(graph, options, wanted, provider) for _ in range(lanes))
