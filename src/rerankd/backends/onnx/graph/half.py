@@ -60,6 +60,7 @@ def converted(model: ModelProto, folder: Path) -> bytes:
             )
     except Exception as error:  # Whatever it meets in a stranger's graph.
         raise NotApplicableError(f"the converter failed: {type(error).__name__}") from error
+    _drop_doubles(half)
     if half.ByteSize() > LARGEST_MESSAGE:
         raise NotApplicableError("the graph would be larger than an ONNX file may be")
     content: bytes = half.SerializeToString()
@@ -110,6 +111,16 @@ def _products(model: ModelProto) -> list[NodeProto]:
         for node in model.graph.node
         if node.op_type in _OPERATORS and node.input[1] in stored and node.name not in head
     ]
+
+
+def _drop_doubles(model: ModelProto) -> None:
+    """The converter casts a tensor once for each operator that stays in fp32, under one name."""
+    made: set[str] = set()
+    for number in reversed(range(len(model.graph.node))):
+        output = model.graph.node[number].output[0]
+        if output in made:
+            del model.graph.node[number]
+        made.add(output)
 
 
 def outputs_to_observe(model: ModelProto, way: str = NAME) -> list[str]:
