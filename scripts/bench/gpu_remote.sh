@@ -4,7 +4,7 @@
 #
 #   here    PYTHON=3.12 scripts/bench/gpu_remote.sh pack build/gpu
 #             downloads the wheels of requirements/server.lock for that Python and cuts what is larger than
-#             a piece; `there python3 --version` says which Python. 8 pieces, about 330 MB.
+#             a piece; `there python3 --version` says which Python. 6 pieces, about 290 MB.
 #   copy    build/gpu/* there, in any number of steps: no file is larger than a piece.
 #   there   scripts/bench/gpu_remote.sh check            which libraries of CUDA are missing, if any
 #           scripts/bench/gpu_remote.sh join FOLDER      joins the pieces and installs them in .venv

@@ -17,6 +17,7 @@ from rerankd.backends.onnx.device import agreement, opening
 from rerankd.backends.onnx.device.binding import BoundShape, Place
 from rerankd.backends.onnx.device.buckets import Buckets, Shape
 from rerankd.backends.onnx.device.captures import COMMON, MOST_GRAPHS, NO_GRAPH, Captures
+from rerankd.backends.onnx.device.gate import Gate
 from rerankd.backends.onnx.device.graph_choice import Timing, choose_graphs, tried_shapes, up_to_tokens
 from rerankd.backends.onnx.device.runner import DeviceRunner
 from rerankd.backends.onnx.pairs import BatchAssembler, Feed, WholePair
@@ -297,6 +298,75 @@ def test_a_capture_that_fails_costs_no_batch(
         np.testing.assert_array_equal(runner.run(pairs), wanted)
     assert asked == [NO_GRAPH] * (COMMON - 1) + [1, NO_GRAPH] + [NO_GRAPH] * 2
     assert "none is used any more" in caplog.text
+
+
+def test_a_capture_is_alone_and_a_replay_is_not(
+    runner: DeviceRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered: list[str] = []
+
+    class Watched(Gate):
+        def alone(self):
+            entered.append("alone")
+            return super().alone()
+
+        def beside_others(self):
+            entered.append("beside")
+            return super().beside_others()
+
+    monkeypatch.setattr("rerankd.backends.onnx.device.runner.GATE", Watched())
+    runner.captures.up_to_tokens = 256
+    for _ in range(COMMON + 2):
+        runner.run(pairs_of([16, 16]))
+    assert entered == ["beside"] * (COMMON - 1) + ["alone"] + ["beside"] * 2
+
+
+def test_a_capture_waits_for_who_is_inside_and_goes_before_who_comes_later() -> None:
+    gate, order = Gate(), []
+    inside, leave = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with gate.beside_others():
+            inside.set()
+            assert leave.wait(20)
+            order.append("first")
+
+    def capture() -> None:
+        with gate.alone():
+            order.append("capture")
+
+    def later() -> None:
+        with gate.beside_others():
+            order.append("later")
+
+    threads = [threading.Thread(target=first), threading.Thread(target=capture)]
+    threads[0].start()
+    assert inside.wait(20)
+    threads[1].start()
+    while not gate._waiting:
+        threads[1].join(0.001)
+    threads.append(threading.Thread(target=later))
+    threads[2].start()
+    leave.set()
+    for thread in threads:
+        thread.join()
+    assert order == ["first", "capture", "later"]
+
+
+def test_many_go_side_by_side() -> None:
+    gate = Gate()
+    together = threading.Barrier(3, timeout=20)
+
+    def run() -> None:
+        with gate.beside_others():
+            together.wait()
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not together.broken
 
 
 def test_runs_with_a_graph_id_score_the_same(runner: DeviceRunner, session) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from rerankd.backends.onnx.device.gate import GATE
 from rerankd.backends.onnx.device.providers import ModelShape, ProviderList, providers, runs_nothing
 from rerankd.backends.onnx.devices import (
     EXECUTION_PROVIDERS,
@@ -136,7 +138,8 @@ def _open(
         return OpenSessions(sessions=sessions, provider=provider, threads=threads, graphs=graphs)
 
     wants_graphs = provider is Provider.CUDA and settings.cuda_graphs is not CudaGraphs.OFF
-    found = _with_graphs(opened) if wants_graphs else opened(graphs=False)
+    with contextlib.nullcontext() if provider is Provider.CPU else GATE.beside_others():
+        found = _with_graphs(opened) if wants_graphs else opened(graphs=False)
     _check_granted(found)
     return found
 

@@ -45,16 +45,23 @@ class BoundShape:
         self._binding.bind_output(output, place.kind, place.number)
         self._result: OrtValue | None = None
 
+    @property
+    def can_capture(self) -> bool:
+        """Whether the output has its place, without which a graph could not write to it."""
+        return self._result is not None
+
     def run(self, feed: Feed, graph_id: int = NO_GRAPH) -> npt.NDArray[np.floating]:
         """The graph's output for a batch; `graph_id` is of no effect before the first run has ended."""
         for name, values in feed.items():
             self._inputs[name].update_inplace(values)
+        self._binding.synchronize_inputs()
         if self._result is None:
             self._session.run_with_iobinding(self._binding, run_options(NO_GRAPH))
             (self._result,) = self._binding.get_outputs()
             self._binding.bind_ortvalue_output(self._output, self._result)
         else:
             self._session.run_with_iobinding(self._binding, run_options(graph_id))
+        self._binding.synchronize_outputs()
         # On a CPU it is the buffer itself, which the next batch writes over.
         return np.array(self._result.numpy())
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from rerankd.backends.onnx.device.binding import BoundShape, Place
 from rerankd.backends.onnx.device.buckets import Buckets, Shape
 from rerankd.backends.onnx.device.captures import NO_GRAPH, Captures
+from rerankd.backends.onnx.device.gate import GATE
 from rerankd.backends.onnx.failures import short_cause
 from rerankd.backends.onnx.pairs import BatchAssembler, Feed, Pair
 
@@ -85,6 +86,7 @@ class DeviceRunner:
         self._assembler = assembler
         self._place = place
         self._bound: dict[Shape, BoundShape] = {}
+        self._captured: set[int] = set()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="device")
 
     def run(self, pairs: Sequence[Pair]) -> Output:
@@ -105,7 +107,7 @@ class DeviceRunner:
     def run_shape(self, shape: Shape, feed: Feed, *, graph: bool) -> Output:
         """One batch of a shape as it is, as a captured graph or not: for measurements."""
         graph_id = self.captures.capture(shape) if graph else NO_GRAPH
-        return self._thread.submit(lambda: self._bind(shape, feed).run(feed, graph_id)).result()
+        return self._thread.submit(self._run, shape, feed, graph_id).result()
 
     def padded_tokens(self, lengths: Sequence[int]) -> int:
         """The area of the shapes that such a micro-batch is padded to."""
@@ -121,16 +123,24 @@ class DeviceRunner:
         self._session = None
 
     def _score(self, shape: Shape, feed: Feed) -> Output:
-        bound = self._bind(shape, feed)
         graph_id = self.captures.graph_id(shape)
         if graph_id == NO_GRAPH:
-            return bound.run(feed)
+            return self._run(shape, feed, NO_GRAPH)
         try:
-            return bound.run(feed, graph_id)
+            return self._run(shape, feed, graph_id)
         except Exception as error:  # The runtime has no common base class below Exception.
-            # A capture is void when anything else in the process touches the device in an unlucky moment.
             self.captures.give_up(shape, short_cause(error))
-            return bound.run(feed)
+            return self._run(shape, feed, NO_GRAPH)
+
+    def _run(self, shape: Shape, feed: Feed, graph_id: int) -> Output:
+        known = self._bound.get(shape)
+        if graph_id == NO_GRAPH or graph_id in self._captured or known is None or not known.can_capture:
+            with GATE.beside_others():
+                return self._bind(shape, feed).run(feed, graph_id)
+        with GATE.alone():
+            output = known.run(feed, graph_id)
+        self._captured.add(graph_id)
+        return output
 
     def _bind(self, shape: Shape, feed: Feed) -> BoundShape:
         bound = self._bound.get(shape)
