@@ -226,8 +226,12 @@ def test_half_floats_are_served_where_a_device_has_them(
     assert len(list(tmp_path.glob("*.graph"))) == 1
 
 
-def test_bf16_is_what_tensorrt_is_told(directory: Path, cpu_as: Callable[[Provider], None]) -> None:
+@pytest.mark.parametrize("stored", ["fp32", "fp16"])
+def test_bf16_is_what_tensorrt_is_told(
+    tmp_path: Path, cpu_as: Callable[[Provider], None], stored: str
+) -> None:
     cpu_as(Provider.TENSORRT)
+    directory = build_model(tmp_path / "model", precision=stored)
     settings = OnnxSettings(provider=Provider.TENSORRT, precision=Precision.BF16, threads=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "runs_nothing", lambda *_: False)

@@ -261,7 +261,8 @@ class _Loader:
         return on_cpu(wide or stored.content, folder, output, assembler, pairs)
 
     def _stored(self, model: ModelProto, output: str, provider: Provider) -> StoredGraph:
-        halves_run = provider is not Provider.CPU and self._settings.precision is not Precision.FP32
+        wide_wanted = self._settings.precision in (Precision.FP32, Precision.BF16)
+        halves_run = provider is not Provider.CPU and not wide_wanted
         wide = None if halves_run or not stores_halves(model) else widened(model, self._files.graph.parent)
         if wide is None:
             content: Path | bytes = self._files.graph

@@ -81,6 +81,8 @@ def with_half_products(model: ModelProto, folder: Path) -> bytes:
         if output not in products:
             continue
         for place, name in enumerate(node.input):
+            if not name:  # An optional bias that is not there.
+                continue
             halves[name] = halves.get(name) or _halved(view, name, number)
             node.input[place] = halves[name]
         node.output[0] = view.fresh(f"{output}/half")
@@ -118,7 +120,7 @@ def _drop_doubles(model: ModelProto) -> None:
     made: set[str] = set()
     for number in reversed(range(len(model.graph.node))):
         output = model.graph.node[number].output[0]
-        if output in made:
+        if output and output in made:
             del model.graph.node[number]
         made.add(output)
 
