@@ -306,9 +306,9 @@ def test_a_capture_is_alone_and_a_replay_is_not(
     entered: list[str] = []
 
     class Watched(Gate):
-        def alone(self):
+        def alone(self, patience_seconds: float = 0.0):
             entered.append("alone")
-            return super().alone()
+            return super().alone(patience_seconds)
 
         def beside_others(self):
             entered.append("beside")
@@ -321,36 +321,49 @@ def test_a_capture_is_alone_and_a_replay_is_not(
     assert entered == ["beside"] * (COMMON - 1) + ["alone"] + ["beside"] * 2
 
 
-def test_a_capture_waits_for_who_is_inside_and_goes_before_who_comes_later() -> None:
-    gate, order = Gate(), []
-    inside, leave = threading.Event(), threading.Event()
+def test_a_capture_is_put_off_while_others_use_the_device(
+    runner: DeviceRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    monkeypatch.setattr("rerankd.backends.onnx.device.runner.GATE", gate)
+    runner.captures.up_to_tokens = 256
+    with gate.beside_others():
+        first = [runner.run(pairs_of([16, 16])) for _ in range(COMMON + 2)]
+        assert runner._captured == set()
+    np.testing.assert_array_equal(runner.run(pairs_of([16, 16])), first[0])
+    assert runner._captured == {1}
 
-    def first() -> None:
+
+def test_a_measurement_among_others_is_given_up(
+    runner: DeviceRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    monkeypatch.setattr("rerankd.backends.onnx.device.runner.GATE", gate)
+    monkeypatch.setattr("rerankd.backends.onnx.device.runner._PATIENCE_SECONDS", 0.001)
+    with gate.beside_others():
+        assert choose_graphs(runner, ASSEMBLER) == "without CUDA graphs: other models keep the GPU busy"
+    assert runner.captures.up_to_tokens == 0
+
+
+def test_who_comes_during_a_capture_waits_for_its_end() -> None:
+    gate = Gate()
+    entered = threading.Event()
+
+    def come() -> None:
         with gate.beside_others():
-            inside.set()
-            assert leave.wait(20)
-            order.append("first")
+            entered.set()
 
-    def capture() -> None:
-        with gate.alone():
-            order.append("capture")
-
-    def later() -> None:
-        with gate.beside_others():
-            order.append("later")
-
-    threads = [threading.Thread(target=first), threading.Thread(target=capture)]
-    threads[0].start()
-    assert inside.wait(20)
-    threads[1].start()
-    while not gate._waiting:
-        threads[1].join(0.001)
-    threads.append(threading.Thread(target=later))
-    threads[2].start()
-    leave.set()
-    for thread in threads:
-        thread.join()
-    assert order == ["first", "capture", "later"]
+    with gate.alone() as granted:
+        assert granted
+        with gate.alone() as twice:
+            assert not twice
+        thread = threading.Thread(target=come)
+        thread.start()
+        assert not entered.is_set()
+    assert entered.wait(20)
+    thread.join()
+    with gate.alone() as granted:
+        assert granted
 
 
 def test_many_go_side_by_side() -> None:

@@ -19,6 +19,9 @@ from rerankd.backends.onnx.pairs import BatchAssembler, Feed, Pair
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
+_PATIENCE_SECONDS = 2.0
+"""For a moment without other models, where a measurement needs one."""
+
 Output = npt.NDArray[np.floating]
 """What the graph gives: a row for each pair."""
 
@@ -107,7 +110,7 @@ class DeviceRunner:
     def run_shape(self, shape: Shape, feed: Feed, *, graph: bool) -> Output:
         """One batch of a shape as it is, as a captured graph or not: for measurements."""
         graph_id = self.captures.capture(shape) if graph else NO_GRAPH
-        return self._thread.submit(self._run, shape, feed, graph_id).result()
+        return self._thread.submit(self._run, shape, feed, graph_id, _PATIENCE_SECONDS).result()
 
     def padded_tokens(self, lengths: Sequence[int]) -> int:
         """The area of the shapes that such a micro-batch is padded to."""
@@ -132,15 +135,25 @@ class DeviceRunner:
             self.captures.give_up(shape, short_cause(error))
             return self._run(shape, feed, NO_GRAPH)
 
-    def _run(self, shape: Shape, feed: Feed, graph_id: int) -> Output:
+    def _run(self, shape: Shape, feed: Feed, graph_id: int, patience_seconds: float = 0.0) -> Output:
+        """Runs a batch, capturing the graph if it is not yet and nobody else uses the device.
+
+        Raises:
+            TimeoutError: Somebody did for all of the time that was to be waited.
+        """
         known = self._bound.get(shape)
-        if graph_id == NO_GRAPH or graph_id in self._captured or known is None or not known.can_capture:
-            with GATE.beside_others():
-                return self._bind(shape, feed).run(feed, graph_id)
-        with GATE.alone():
-            output = known.run(feed, graph_id)
-        self._captured.add(graph_id)
-        return output
+        if graph_id not in self._captured and graph_id != NO_GRAPH:
+            if known is not None and known.can_capture:
+                with GATE.alone(patience_seconds) as granted:
+                    if granted:
+                        output = known.run(feed, graph_id)
+                        self._captured.add(graph_id)
+                        return output
+                if patience_seconds:
+                    raise TimeoutError("other models keep the GPU busy")
+            graph_id = NO_GRAPH
+        with GATE.beside_others():
+            return self._bind(shape, feed).run(feed, graph_id)
 
     def _bind(self, shape: Shape, feed: Feed) -> BoundShape:
         bound = self._bound.get(shape)
