@@ -15,6 +15,7 @@ import pytest
 from support.encoder_graphs import STYLES, Style, build_encoder, encoder_graph
 from support.onnx_models import build_model, model_files
 
+from rerankd import artifacts
 from rerankd.backends.base import EncodeOptions
 from rerankd.backends.onnx import OnnxBackend, OnnxSettings, Precision, Provider, load
 from rerankd.backends.onnx.golden import TOLERANCES
@@ -359,6 +360,22 @@ def test_weights_beside_the_graph_become_halves_inside_it(tmp_path: Path) -> Non
     stored = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     wanted = stored.run(["logits"], feed)[0]
     np.testing.assert_allclose(on_cpu(content, feed), wanted, rtol=1e-2, atol=2e-2)
+
+
+def test_the_bundled_model_converts() -> None:
+    """Its weights are of eight bits, and several operators of its head read one tensor."""
+    graph = Path(artifacts.__file__).parent / "bundled" / "mini-en" / "model.onnx"
+    content = half.converted(read_graph(graph), graph.parent)
+    names = [node.output[0] for node in onnx.load_from_string(content).graph.node]
+    assert len(names) == len(set(names))
+    ids = np.random.default_rng(1).integers(5, 12_000, (2, 12))
+    ids[:, 0], ids[:, 5], ids[:, 11] = 2, 3, 3
+    feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+    feed["token_type_ids"] = (np.arange(12) > 5).astype(np.int64)[np.newaxis].repeat(2, axis=0)
+    session = verification_session(graph, graph.parent, 1)
+    (wanted,) = session.run(["logits"], {value.name: feed[value.name] for value in session.get_inputs()})
+    got = on_cpu(content, {value.name: feed[value.name] for value in session.get_inputs()})
+    assert all(map(TOLERANCES["fp16"].allows, got.reshape(-1).tolist(), wanted.reshape(-1).tolist()))
 
 
 def test_int8_products_are_for_cpus(tmp_path: Path) -> None:
