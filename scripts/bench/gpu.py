@@ -1,6 +1,6 @@
 """Pairs per second on a GPU, against plain onnxruntime on the same card and the card's dense fp16 rate.
 
-Sides run interleaved, each on the same pairs of tokens, made of a fixed vocabulary; ratios are medians over
+Sides run interleaved, each on the same pairs of tokens, of made texts; ratios are medians over
 rounds. The rate that a model could reach at most is the card's dense fp16 rate over the operations of a pair,
 counted from the model's shape: products only, without the padding that a side adds.
 
@@ -26,7 +26,6 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import record
-from passages import made
 from precision import batches, side_by_side
 from startup import BUNDLED
 
@@ -38,6 +37,7 @@ from rerankd.backends.onnx.devices import obstacle, preload_cuda
 from rerankd.backends.onnx.graph import half
 from rerankd.backends.onnx.graph_file import read_graph
 from rerankd.backends.onnx.pairs import BatchAssembler
+from rerankd.benchmarking.workload import made_texts
 from rerankd.core.errors import ModelFailedError
 
 QUERY = "what are the treatments for high blood pressure in adults"
@@ -173,10 +173,10 @@ def cpu_sides(directory: Path) -> dict[str, Side]:
 
 
 def encoded(directory: Path, count: int) -> list[EncodedPair]:
-    """Pairs of the benchmark's query with made texts of 5 to 80 words."""
+    """Pairs of the benchmark's query with made texts, as long as passages."""
     backend, _ = engine(directory, provider=Provider.CPU)
     query = backend.encode_query(QUERY)
-    return [windows[0] for windows in backend.encode_documents(query, made(count), EncodeOptions())]
+    return [windows[0] for windows in backend.encode_documents(query, made_texts(count), EncodeOptions())]
 
 
 def rounds(
