@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-VERSION = "2"
+VERSION = "3"
 """To be raised whenever a rewrite makes another graph of the same one."""
 
 CPU_REWRITES = (
