@@ -173,7 +173,7 @@ class _LocalModels:
 
 def onnx_settings(config: Config, *, precision: str = "") -> OnnxSettings:
     """How local models compute; `precision` is in place of the configured one."""
-    from rerankd.backends.onnx import OnnxSettings, Precision, Provider
+    from rerankd.backends.onnx import CudaGraphs, OnnxSettings, Precision, Provider
 
     onnx = config.onnx
     return OnnxSettings(
@@ -185,6 +185,7 @@ def onnx_settings(config: Config, *, precision: str = "") -> OnnxSettings:
         max_tokens=onnx.max_tokens,
         token_cache_bytes=onnx.token_cache_mib << 20,
         precision=Precision(precision or onnx.precision),
+        cuda_graphs=CudaGraphs(onnx.cuda_graphs),
         cache_dir=config.models.cache_dir / "rerankd" / "graphs",
     )
 

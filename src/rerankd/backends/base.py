@@ -43,6 +43,9 @@ class BackendDescription:
     """Padded tokens of one micro-batch that suit the device best; 0 where others make the batches."""
     lanes: int = 1
     """How many threads may call `score` at once."""
+    lanes_take_turns: bool = False
+    """Whether one device computes for all lanes, so that a request is not faster for being shared among them;
+    they only put the next micro-batch together while one runs."""
     license: str = ""
     supports_instruction: bool = False
     long_documents: tuple[LongDocument, ...] = tuple(LongDocument)
@@ -213,6 +216,21 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Frees the model. No other method is called afterwards."""
+
+
+@runtime_checkable
+class RoundsShapes(Protocol):
+    """A backend that pads micro-batches to other shapes than their longest pair asks for."""
+
+    def padded_tokens(self, pairs: Sequence[EncodedPair]) -> int:
+        """Tokens that a micro-batch of these pairs costs, counting padding."""
+
+
+def padded_tokens(backend: Backend, pairs: Sequence[EncodedPair]) -> int:
+    """Tokens that a micro-batch of at least one pair costs a backend, counting padding."""
+    if isinstance(backend, RoundsShapes):
+        return backend.padded_tokens(pairs)
+    return len(pairs) * max(pair.tokens for pair in pairs)
 
 
 AnyBackend = Backend | TextBackend | NoBackend

@@ -44,22 +44,28 @@ class OnnxConfig(Section):
     """How local models run."""
 
     provider: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
-    """What executes the graph; auto = CUDA where it works, else CPU."""
+    """What executes the graph; auto = CUDA where it works, else CPU. cuda or tensorrt that does not come up
+    fails the load. TensorRT builds an engine at the first load of a model, which takes minutes."""
     device_id: Annotated[int, Field(ge=0, le=1023)] = 0
     """Which GPU."""
-    precision: Literal["auto", "fp32", "fp16", "int8"] = "auto"
+    precision: Literal["auto", "fp32", "fp16", "bf16", "int8"] = "auto"
     """What models compute in, whatever their files store: auto = as stored, fp32 on a CPU. int8, on a
     CPU only, is about twice as fast and moves scores by some hundredths of a logit, the same for any
-    neighbours; fp16 needs a GPU. A model that int8 would harm stays in float; Status tells."""
+    neighbours; fp16 needs a GPU and moves them by 0.02 and 1 % at most, bf16 needs TensorRT. A model that
+    int8 or fp16 would harm stays in fp32; Status tells."""
+    cuda_graphs: Literal["off", "auto"] = "off"
+    """Whether micro-batches of common shapes run as captured CUDA graphs; auto = up to the size where a
+    measurement at load says that they are faster. The CUDA provider only."""
     threads: Annotated[int, Field(ge=0, le=4096)] = 0
     """Compute threads over all lanes; 0 = the cores that this process may use."""
     lanes: Annotated[int, Field(ge=0, le=256)] = 0
     """Micro-batches that are scored side by side, sharing the threads. Lanes of one thread share one copy of
     the model, others hold one each. 0 = on a CPU what two seconds of measuring say when a model is first
-    loaded here, and the same ever after; for up to four cores that is mostly a lane for each."""
+    loaded here, and the same ever after; for up to four cores that is mostly a lane for each. A GPU has one
+    copy and always two lanes: one puts a micro-batch together while the other's runs."""
     batch_tokens: Count = 0
     """Padded tokens of one micro-batch; 0 = what is measured with the lanes, else 512 on a CPU and 16,384 on
-    a GPU."""
+    a GPU, whose queue hands over four fifths of it because shapes are rounded up."""
     max_tokens: Count = 0
     """Longest pair of query and document in tokens; 0 = the model's own limit."""
     token_cache_mib: Annotated[int, Field(ge=0, le=65_536)] = 0

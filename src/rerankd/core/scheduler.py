@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rerankd.backends.base import Backend, Float32Array
+from rerankd.backends.base import Backend, Float32Array, padded_tokens
 from rerankd.core.admission import Admission
 from rerankd.core.errors import BackendFailedError, RerankdError, going_down, unloading
 from rerankd.core.fair_queue import FairQueue, RequestQueue
@@ -61,6 +61,7 @@ class Scheduler:
         """What each lane is scoring."""
         self._state = threading.Condition()
         self._idle = asyncio.Event()
+        self._lanes_take_turns = backend.description.lanes_take_turns
         self._free_lanes = 0
         """Lanes without a micro-batch, those that are about to take one among them."""
         self._stopping = False
@@ -225,7 +226,7 @@ class Scheduler:
             self._free_lanes += 1
             try:
                 while not self._stopping:
-                    taken = self._queue.pop(self._free_lanes)
+                    taken = self._queue.pop(1 if self._lanes_take_turns else self._free_lanes)
                     if taken:
                         batch = self._assemble(taken)
                         batch.idle_before, batch.more_waits = waited, len(self._queue) > 0
@@ -330,7 +331,7 @@ class Scheduler:
             backend=description.backend,
             documents=len(batch.pairs),
             tokens=batch.tokens,
-            padded_tokens=len(batch.pairs) * max(pair.tokens for pair in batch.pairs),
+            padded_tokens=padded_tokens(self._backend, [queued.pair for queued in batch.pairs]),
             started=batch.started,
             ended=batch.ended,
             lane=batch.lane,

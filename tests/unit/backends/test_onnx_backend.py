@@ -9,7 +9,7 @@ import pytest
 from support.onnx_models import build_model, edit_graph, model_files
 
 from rerankd.backends.base import EncodeOptions
-from rerankd.backends.onnx import OnnxSettings, backend, load
+from rerankd.backends.onnx import OnnxSettings, load, warm_shapes
 from rerankd.backends.onnx.failures import short_cause
 from rerankd.backends.onnx.pairs import WholePair
 from rerankd.core.errors import BackendFailedError, ModelFailedError
@@ -85,7 +85,7 @@ def _node(kind: str, inputs: list[str], output: str):
 
 
 def test_shapes_stop_when_their_time_is_up(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "_CPU_SHAPES_SECONDS", -1.0)
+    monkeypatch.setattr(warm_shapes, "_CPU_SHAPES_SECONDS", -1.0)
     details: list[str] = []
     load(model_files(directory), OnnxSettings(threads=1), lambda *event: details.append(event[2]))
     assert "0 shapes on each of 1 lanes" in details

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from support.encoder_graphs import STYLES, Style, build_encoder, encoder_graph
 from support.onnx_models import build_model, model_files
 
+from rerankd import artifacts
 from rerankd.backends.base import EncodeOptions
 from rerankd.backends.onnx import OnnxBackend, OnnxSettings, Precision, Provider, load
+from rerankd.backends.onnx.golden import TOLERANCES
 from rerankd.backends.onnx.graph import (
     absorbed_projections,
     calibration,
@@ -30,6 +33,7 @@ from rerankd.backends.onnx.graph.preparation import Preparation, StoredGraph
 from rerankd.backends.onnx.graph.view import GraphView, NotApplicableError
 from rerankd.backends.onnx.graph_file import read_graph
 from rerankd.backends.onnx.pairs import Feed
+from rerankd.backends.onnx.session import verification_session
 from rerankd.core.types import WarmupStage
 
 STYLE = STYLES["bert, TorchScript"]
@@ -261,10 +265,12 @@ def for_a_gpu(model: onnx.ModelProto, path: Path, precision: Precision) -> Rewri
     """As for a GPU, which only the sessions that serve need."""
 
     def feeds(pairs: Sequence[tuple[str, str]]) -> list[Feed]:
+        others = {"attention_mask": 1, "token_type_ids": 0}
         return [
-            {value.name: np.full((1, 4 + number), number, dtype=np.int64) for value in model.graph.input}
-            | {"attention_mask": np.ones((1, 4 + number), dtype=np.int64)}
-            | {"token_type_ids": np.zeros((1, 4 + number), dtype=np.int64)}
+            {
+                value.name: np.full((1, 4 + number), others.get(value.name, number), dtype=np.int64)
+                for value in model.graph.input
+            }
             for number, _ in enumerate(pairs)
         ]
 
@@ -280,7 +286,96 @@ def test_half_floats_for_a_gpu(tmp_path: Path) -> None:
     matrices = [
         tensor for tensor in onnx.load_from_string(graph.content).graph.initializer if len(tensor.dims) == 2
     ]
-    assert {tensor.data_type for tensor in matrices} == {onnx.TensorProto.FLOAT16}
+    # All but the head's.
+    halves = [tensor for tensor in matrices if tensor.data_type == onnx.TensorProto.FLOAT16]
+    assert len(halves) == len(matrices) - 1
+
+
+def on_cpu(content: bytes, feed: Feed) -> np.ndarray:
+    """CPUs run a graph in halves too: each operator in fp32, what is between them rounded."""
+    session = verification_session(content, Path(), 1)
+    return np.asarray(session.run(["logits"], feed)[0])
+
+
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
+def test_halves_keep_scores_within_the_published_tolerance(tmp_path: Path, style: Style) -> None:
+    model = encoder_graph(style)
+    graph = for_a_gpu(model, tmp_path / "model.onnx", Precision.FP16)
+    assert graph.applied[-1] == half.NAME
+    random = np.random.default_rng(5)
+    feed = {value.name: np.zeros((6, 24), dtype=np.int64) for value in model.graph.input}
+    feed["input_ids"] = random.integers(3, 90, (6, 24))
+    feed["attention_mask"] = (np.arange(24) < np.array([[24], [3], [9], [17], [1], [20]])).astype(np.int64)
+    wanted, got = on_cpu(model.SerializeToString(), feed), on_cpu(graph.content, feed)
+    assert got.dtype == np.float32
+    assert all(map(TOLERANCES["fp16"].allows, got.reshape(-1).tolist(), wanted.reshape(-1).tolist()))
+    assert not np.array_equal(got, wanted)
+
+
+def test_the_head_stays_in_single_floats(tmp_path: Path) -> None:
+    graph = for_a_gpu(encoder_graph(STYLE), tmp_path / "model.onnx", Precision.FP16)
+    parsed = onnx.load_from_string(graph.content).graph
+    stored = {tensor.name: tensor.data_type for tensor in parsed.initializer}
+    products = [node for node in parsed.node if node.op_type in ("MatMul", "Gemm")]
+    types = [stored[node.input[1]] for node in products if node.input[1] in stored]
+    assert types[-1] == onnx.TensorProto.FLOAT
+    assert set(types[:-1]) == {onnx.TensorProto.FLOAT16}
+
+
+def scaled(model: onnx.ModelProto, rows: int, factor: float) -> onnx.ModelProto:
+    """With all matrices of so many rows multiplied."""
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.ndim == 2 and len(values) == rows:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values * np.float32(factor), tensor.name))
+    return model
+
+
+def test_only_products_are_in_halves_where_the_rest_cannot_be(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Embeddings whose squares, which a norm adds up, are beyond the largest half.
+    model = scaled(encoder_graph(STYLES["bert, opset 13"]), rows=100, factor=1000)
+    graph = for_a_gpu(model, tmp_path / "model.onnx", Precision.FP16)
+    assert graph.applied[-1] == half.PRODUCTS
+    assert graph.arithmetic == "fp16"
+    assert graph.skipped[-1].startswith(f"{half.NAME}: values of up to")
+
+
+def test_a_model_that_halves_would_spoil_stays_in_single_floats(tmp_path: Path) -> None:
+    model = scaled(encoder_graph(STYLE), rows=64, factor=1e6)
+    graph = for_a_gpu(model, tmp_path / "model.onnx", Precision.FP16)
+    assert graph.arithmetic == "fp32"
+    assert [reason.partition(": ")[0] for reason in graph.skipped[-2:]] == list(half.WAYS)
+
+
+def test_weights_beside_the_graph_become_halves_inside_it(tmp_path: Path) -> None:
+    directory = build_model(tmp_path / "model", external_data=True)
+    path = model_files(directory).graph
+    content = half.converted(read_graph(path), path.parent)
+    tensors = onnx.load_from_string(content).graph.initializer
+    assert {tensor.data_location for tensor in tensors} == {onnx.TensorProto.DEFAULT}
+    feed = {"input_ids": np.array([[5, 6, 7]]), "attention_mask": np.ones((1, 3), dtype=np.int64)}
+    feed["token_type_ids"] = np.zeros((1, 3), dtype=np.int64)
+    stored = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    wanted = stored.run(["logits"], feed)[0]
+    np.testing.assert_allclose(on_cpu(content, feed), wanted, rtol=1e-2, atol=2e-2)
+
+
+def test_the_bundled_model_converts() -> None:
+    """Its weights are of eight bits, and several operators of its head read one tensor."""
+    graph = Path(artifacts.__file__).parent / "bundled" / "mini-en" / "model.onnx"
+    content = half.converted(read_graph(graph), graph.parent)
+    names = [node.output[0] for node in onnx.load_from_string(content).graph.node]
+    assert len(names) == len(set(names))
+    ids = np.random.default_rng(1).integers(5, 12_000, (2, 12))
+    ids[:, 0], ids[:, 5], ids[:, 11] = 2, 3, 3
+    feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+    feed["token_type_ids"] = (np.arange(12) > 5).astype(np.int64)[np.newaxis].repeat(2, axis=0)
+    session = verification_session(graph, graph.parent, 1)
+    (wanted,) = session.run(["logits"], {value.name: feed[value.name] for value in session.get_inputs()})
+    got = on_cpu(content, {value.name: feed[value.name] for value in session.get_inputs()})
+    assert all(map(TOLERANCES["fp16"].allows, got.reshape(-1).tolist(), wanted.reshape(-1).tolist()))
 
 
 def test_int8_products_are_for_cpus(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -20,8 +20,11 @@ from rerankd.backends.base import (
     ProgressReporter,
 )
 from rerankd.backends.onnx.contract import GraphContract, check_graph, check_vocabulary
+from rerankd.backends.onnx.device.agreement import SAMPLES, Samples, on_cpu
+from rerankd.backends.onnx.device.opening import PLACES, Runners, open_runners
+from rerankd.backends.onnx.device.providers import ModelShape
 from rerankd.backends.onnx.devices import EXECUTION_PROVIDERS, available_cores
-from rerankd.backends.onnx.failures import short_cause
+from rerankd.backends.onnx.failures import batch_failed
 from rerankd.backends.onnx.golden import (
     GOLDEN_FILE,
     NEIGHBOURS_INT8,
@@ -30,16 +33,19 @@ from rerankd.backends.onnx.golden import (
     check_scores,
 )
 from rerankd.backends.onnx.graph.cache import GraphCache
+from rerankd.backends.onnx.graph.calibration import check_pairs
 from rerankd.backends.onnx.graph.preparation import Preparation, StoredGraph
 from rerankd.backends.onnx.graph_file import read_graph, tensors
-from rerankd.backends.onnx.head import Head, read_head
+from rerankd.backends.onnx.head import Head
 from rerankd.backends.onnx.model_config import ModelConfig, read_model_config
-from rerankd.backends.onnx.pairs import BatchAssembler, Feed, Pair, TokenizedQuery, WholePair
+from rerankd.backends.onnx.pairs import BatchAssembler, Feed, Pair, TokenizedQuery, stand_in
+from rerankd.backends.onnx.precision import check_precision
 from rerankd.backends.onnx.session import GraphSource, OpenSessions
 from rerankd.backends.onnx.settings import OnnxSettings, Precision, Provider
 from rerankd.backends.onnx.token_cache import TokenCache
 from rerankd.backends.onnx.tokenization import PairTokenizer, load_tokenizer, pad_token_id
 from rerankd.backends.onnx.tuned_sessions import TunedSessions, Workload, open_tuned
+from rerankd.backends.onnx.warm_shapes import probe_head, run_shapes
 from rerankd.backends.onnx.widen import stores_halves, widened
 from rerankd.core.errors import BackendFailedError, InvalidRequestError, ModelFailedError
 from rerankd.core.types import WarmupStage
@@ -48,12 +54,6 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from rerankd.artifacts.files import ModelFiles
-
-_CPU_SHAPES_SECONDS = 0.25
-_GPU_SHAPES_SECONDS = 5.0
-"""Most time that representative shapes may take. A GPU chooses kernels and grows its memory on the
-first batch of a size; a CPU only touches memory, which is not worth holding back the first request."""
-
 
 _FLOAT_BYTES = 4
 
@@ -70,17 +70,13 @@ class OnnxBackend:
         *,
         description: BackendDescription,
         tokenizer: PairTokenizer,
-        assembler: BatchAssembler,
-        sessions: OpenSessions,
-        output: str,
+        runners: Runners,
         head: Head,
     ) -> None:
         """Takes parts that belong together; `load` makes them."""
         self._description = description
         self._tokenizer = tokenizer
-        self._assembler = assembler
-        self._sessions = sessions.sessions
-        self._output = output
+        self._runners = runners
         self._head = head
 
     @property
@@ -114,16 +110,19 @@ class OnnxBackend:
         """
         if not pairs:
             return np.zeros(0, dtype=np.float32)
-        feed = self._assembler.assemble(cast("Sequence[Pair]", pairs))
         try:
-            (output,) = self._sessions[lane].run([self._output], feed)
+            output = self._runners.lanes[lane].run(cast("Sequence[Pair]", pairs))
         except Exception as error:  # The runtime has no common base class below Exception.
-            raise _failed(len(pairs), error) from error
-        return self._head.logits(np.asarray(output))
+            raise batch_failed(len(pairs), error) from error
+        return self._head.logits(output)
+
+    def padded_tokens(self, pairs: Sequence[EncodedPair]) -> int:
+        """Tokens that a micro-batch costs, counting padding."""
+        return self._runners.lanes[0].padded_tokens([pair.tokens for pair in pairs])
 
     def close(self) -> None:
         """Frees the sessions and with them the weights."""
-        self._sessions = ()
+        self._runners.close()
 
 
 def load(files: ModelFiles, settings: OnnxSettings, report: ProgressReporter) -> OnnxBackend:
@@ -156,6 +155,7 @@ class _Loader:
         self._rewrites: tuple[str, ...] = ()
         self._rewritten_to = ""
         self._own_limit = 0
+        self._samples = Samples()
 
     def load(self) -> OnnxBackend:
         self._report(WarmupStage.VERIFY, 0.0, "reading the graph and the tokenizer")
@@ -172,26 +172,33 @@ class _Loader:
         tuned = self._sessions(source, contract, tokenizer, assembler, weights_bytes)
         sessions = tuned.sessions
         del model, source  # As large as the weights.
+        runners = open_runners(
+            tuned,
+            self._settings,
+            assembler=assembler,
+            output=contract.output,
+            max_tokens=tokenizer.max_tokens,
+        )
         provider = EXECUTION_PROVIDERS[sessions.provider]
-        notes = "; ".join(filter(None, (sessions.note, tuned.note, *self._rewrites)))
+        notes = "; ".join(filter(None, (sessions.note, tuned.note, runners.note, *self._rewrites)))
         self._report(WarmupStage.SESSION, 1.0, f"{provider} ({notes})" if notes else provider)
 
-        self._report(WarmupStage.SHAPES, 0.0, "running representative shapes")
-        head = _probe_head(sessions, assembler, contract, config)
-        backend = OnnxBackend(
-            description=self._describe(tokenizer, tuned),
-            tokenizer=tokenizer,
-            assembler=assembler,
-            sessions=sessions,
-            output=contract.output,
-            head=head,
-        )
-        shapes = _run_shapes(backend, assembler)
-        self._report(WarmupStage.SHAPES, 1.0, f"{shapes} shapes on each of {len(sessions.sessions)} lanes")
+        description = self._describe(tokenizer, sessions, runners)
+        try:
+            self._report(WarmupStage.SHAPES, 0.0, "running representative shapes")
+            head = probe_head(runners.lanes[0], assembler, config.positive_class)
+            backend = OnnxBackend(description=description, tokenizer=tokenizer, runners=runners, head=head)
+            shapes = run_shapes(backend, assembler)
+            self._report(WarmupStage.SHAPES, 1.0, f"{shapes} shapes on each of {len(runners.lanes)} lanes")
 
-        self._report(WarmupStage.GOLDEN, 0.0, "checking scores")
-        golden = self._check_scores(backend)
-        self._report(WarmupStage.GOLDEN, 1.0, f"{golden} golden pairs as written")
+            self._report(WarmupStage.GOLDEN, 0.0, "checking scores")
+            compared = self._samples.check(runners.lanes[0], self._arithmetic)
+            golden = self._check_scores(backend)
+            beside = f", {compared} pairs as on the CPU" if compared else ""
+            self._report(WarmupStage.GOLDEN, 1.0, f"{golden} golden pairs as written{beside}")
+        except BaseException:
+            runners.close()
+            raise
         return backend
 
     def _tokenizer(
@@ -217,8 +224,7 @@ class _Loader:
         """The graph for a provider: widened where it must be, rewritten where it gains."""
 
         def feeds(pairs: Sequence[tuple[str, str]]) -> list[Feed]:
-            batches = (_feed(tokenizer, assembler, query, document) for query, document in pairs)
-            return [batch for batch in batches if batch is not None]
+            return [assembler.assemble([pair]) for pair in _encoded(tokenizer, pairs)]
 
         preparation = Preparation(
             precision=self._settings.precision,
@@ -228,27 +234,35 @@ class _Loader:
         )
 
         def source(provider: Provider) -> Path | bytes:
-            self._check_precision(provider)
+            check_precision(self._settings.precision, provider)
             stored = self._stored(model, output, provider)
             graph = preparation.prepare(stored, provider)
             if graph.arithmetic != stored.arithmetic:
                 self._rewritten_to = graph.arithmetic
             self._arithmetic = graph.arithmetic
+            if self._settings.precision is Precision.BF16:
+                # The graph stays as it is: TensorRT rounds where it finds it faster.
+                self._arithmetic = "bf16"
             self._rewrites = graph.applied
+            if provider in PLACES:
+                self._samples = self._samples_of(stored, output, tokenizer, assembler)
             return graph.content or stored.content
 
         return source
 
-    def _check_precision(self, provider: Provider) -> None:
-        if self._settings.precision is Precision.FP16 and provider is Provider.CPU:
-            raise ModelFailedError(
-                "precision fp16 was asked for, which needs a GPU: CPUs have no arithmetic for it; "
-                "set onnx.precision to auto, fp32 or int8",
-                metadata={"asked": "fp16", "provider": EXECUTION_PROVIDERS[provider]},
-            )
+    def _samples_of(
+        self, stored: StoredGraph, output: str, tokenizer: PairTokenizer, assembler: BatchAssembler
+    ) -> Samples:
+        """What an accelerator's results are compared with."""
+        folder = self._files.graph.parent
+        # CPUs run halves slowly or, of bf16, not at all.
+        wide = widened(stored.model, folder) if stores_halves(stored.model) else None
+        pairs = _encoded(tokenizer, check_pairs()[:SAMPLES])
+        return on_cpu(wide or stored.content, folder, output, assembler, pairs)
 
     def _stored(self, model: ModelProto, output: str, provider: Provider) -> StoredGraph:
-        halves_run = provider is not Provider.CPU and self._settings.precision is not Precision.FP32
+        wide_wanted = self._settings.precision in (Precision.FP32, Precision.BF16)
+        halves_run = provider is not Provider.CPU and not wide_wanted
         wide = None if halves_run or not stores_halves(model) else widened(model, self._files.graph.parent)
         if wide is None:
             content: Path | bytes = self._files.graph
@@ -279,7 +293,15 @@ class _Loader:
             # As long as a usual passage with its query.
             length = min(96, tokenizer.max_tokens, budget)
             rows = max(1, budget // length)
-            return assembler.assemble([_stand_in(assembler, length)] * rows), rows * length
+            return assembler.assemble([stand_in(assembler, length)] * rows), rows * length
+
+        known_as = (
+            self._files.id,
+            self._files.revision,
+            self._files.graph.name,
+            self._settings.precision.value,
+            str(self._settings.max_tokens),
+        )
 
         return open_tuned(
             source,
@@ -287,17 +309,18 @@ class _Loader:
             self._files.graph.parent,
             Workload(output=contract.output, feed=feed),
             weights_bytes=weights_bytes,
-            known_as=(
-                self._files.id,
-                self._files.revision,
-                self._files.graph.name,
-                self._settings.precision.value,
-                str(self._settings.max_tokens),
+            known_as=known_as,
+            model=ModelShape(
+                inputs=tuple(contract.inputs),
+                max_tokens=tokenizer.max_tokens,
+                arithmetic=lambda: self._arithmetic,
+                known_as=known_as,
             ),
         )
 
-    def _describe(self, tokenizer: PairTokenizer, tuned: TunedSessions) -> BackendDescription:
-        sessions = tuned.sessions
+    def _describe(
+        self, tokenizer: PairTokenizer, sessions: OpenSessions, runners: Runners
+    ) -> BackendDescription:
         cpu = sessions.provider is Provider.CPU
         # A rewrite to a coarser arithmetic rewrites the weights too.
         stored = self._rewritten_to or self._files.precision
@@ -310,8 +333,9 @@ class _Loader:
             provider=EXECUTION_PROVIDERS[sessions.provider],
             precision=self._arithmetic if plain else f"{self._arithmetic}, {stored} weights",
             max_tokens=tokenizer.max_tokens,
-            batch_tokens=tuned.batch_tokens,
-            lanes=len(sessions.sessions),
+            batch_tokens=runners.batch_tokens,
+            lanes=len(runners.lanes),
+            lanes_take_turns=sessions.provider in PLACES,
             license=self._files.license,
         )
 
@@ -338,53 +362,12 @@ def _fits(backend: OnnxBackend, own_limit: int, query: str, document: str) -> bo
     return all(pair.dropped_tokens == 0 for windows in pairs for pair in windows)
 
 
-def _feed(tokenizer: PairTokenizer, assembler: BatchAssembler, query: str, document: str) -> Feed | None:
-    """A pair as a batch of its own; None where the model is too short for the query."""
-    try:
-        encoded = tokenizer.encode_query(query)
-    except InvalidRequestError:
-        return None
-    (windows,) = tokenizer.encode_documents(encoded, [document], EncodeOptions())
-    return assembler.assemble(cast("Sequence[Pair]", windows))
-
-
-def _probe_head(
-    sessions: OpenSessions, assembler: BatchAssembler, contract: GraphContract, config: ModelConfig
-) -> Head:
-    """Runs two short pairs: what comes out tells more than what the graph declares."""
-    rows = 2
-    feed = assembler.assemble([_stand_in(assembler, 16)] * rows)
-    try:
-        (output,) = sessions.sessions[0].run([contract.output], feed)
-    except Exception as error:  # The runtime has no common base class below Exception.
-        raise _failed(rows, error) from error
-    return read_head(np.asarray(output).shape, rows, config.positive_class)
-
-
-def _run_shapes(backend: OnnxBackend, assembler: BatchAssembler) -> int:
-    """Runs the shapes of a lone request, of a usual batch and of the largest one; gives how many ran."""
-    longest = backend.description.max_tokens
-    budget = backend.description.batch_tokens
-    shapes = [(1, min(16, longest)), (4, min(128, longest)), (max(1, budget // longest), longest)]
-    gpu = backend.description.device != "cpu"
-    end = time.monotonic() + (_GPU_SHAPES_SECONDS if gpu else _CPU_SHAPES_SECONDS)
-    seconds_per_token = 0.0
-    for done, (rows, tokens) in enumerate(shapes):
-        if time.monotonic() + seconds_per_token * rows * tokens * backend.description.lanes > end:
-            return done
-        start = time.monotonic()
-        for lane in range(backend.description.lanes):
-            backend.score([_stand_in(assembler, tokens)] * rows, lane)
-        seconds_per_token = (time.monotonic() - start) / (rows * tokens * backend.description.lanes)
-    return len(shapes)
-
-
-def _stand_in(assembler: BatchAssembler, tokens: int) -> WholePair:
-    """A pair of the given length whose text does not matter."""
-    ids = np.full(tokens, assembler.pad_token_id + 1 if assembler.pad_token_id == 0 else 0, dtype=np.int32)
-    types = np.zeros(tokens, dtype=np.int32)
-    return WholePair(ids=ids, types=types, dropped_tokens=0, start_char=0, end_char=0)
-
-
-def _failed(rows: int, error: Exception) -> BackendFailedError:
-    return BackendFailedError(f"the model failed on a batch of {rows} pairs: {short_cause(error)}")
+def _encoded(tokenizer: PairTokenizer, texts: Sequence[tuple[str, str]]) -> list[Pair]:
+    """Pairs of a query and a document, without those whose query the model is too short for."""
+    pairs: list[Pair] = []
+    for query, document in texts:
+        with contextlib.suppress(InvalidRequestError):
+            encoded = tokenizer.encode_query(query)
+            (windows,) = tokenizer.encode_documents(encoded, [document], EncodeOptions())
+            pairs += cast("Sequence[Pair]", windows)
+    return pairs

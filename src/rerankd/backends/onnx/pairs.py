@@ -108,10 +108,15 @@ class BatchAssembler:
     type_vocab_size: int | None = None
     """Type ids that the model has no row for become 0; 0 or None = the model is not known to be limited."""
 
-    def assemble(self, pairs: Sequence[Pair]) -> Feed:
-        """The batch, one row a pair, as wide as the longest of them."""
-        lengths = np.array([pair.tokens for pair in pairs], dtype=np.int64)
-        shape = (len(pairs), int(lengths.max(initial=0)))
+    def assemble(self, pairs: Sequence[Pair], rows: int = 0, width: int = 0) -> Feed:
+        """The batch, one row a pair, as wide as the longest of them.
+
+        `rows` and `width` are the least that it has of both. A row beyond the pairs shows one padding
+        token, because the softmax of a row that shows none is not a number.
+        """
+        lengths = np.ones(max(rows, len(pairs)), dtype=np.int64)
+        lengths[: len(pairs)] = [pair.tokens for pair in pairs]
+        shape = (len(lengths), max(width, int(lengths.max(initial=0))))
         ids = np.full(shape, self.pad_token_id, dtype=np.int64)
         types = np.zeros(shape, dtype=np.int64)
         for row, pair in enumerate(pairs):
@@ -127,3 +132,10 @@ class BatchAssembler:
     def _positions(self, mask: npt.NDArray[np.bool_]) -> Int64Array:
         positions = np.arange(self.first_position, self.first_position + mask.shape[1], dtype=np.int64)
         return np.where(mask, positions, max(0, self.first_position - 1))
+
+
+def stand_in(assembler: BatchAssembler, tokens: int) -> WholePair:
+    """A pair of the given length whose text does not matter."""
+    ids = np.full(tokens, assembler.pad_token_id + 1 if assembler.pad_token_id == 0 else 0, dtype=np.int32)
+    types = np.zeros(tokens, dtype=np.int32)
+    return WholePair(ids=ids, types=types, dropped_tokens=0, start_char=0, end_char=0)

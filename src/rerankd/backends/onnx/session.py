@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from rerankd.backends.onnx.device.gate import GATE
+from rerankd.backends.onnx.device.providers import ModelShape, ProviderList, providers, runs_nothing
 from rerankd.backends.onnx.devices import (
     EXECUTION_PROVIDERS,
     available_cores,
@@ -15,7 +18,7 @@ from rerankd.backends.onnx.devices import (
     why_not_initialised,
 )
 from rerankd.backends.onnx.failures import short_cause
-from rerankd.backends.onnx.settings import OnnxSettings, Provider
+from rerankd.backends.onnx.settings import CudaGraphs, OnnxSettings, Provider
 from rerankd.core.errors import ModelFailedError
 
 if TYPE_CHECKING:
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
 CPU_BATCH_TOKENS = 512
 """As many pairs a second as 1,024, because activations stay in the cache, and half the wait for a small
 request beside a stream (scripts/bench/mixed_load.py)."""
-GPU_BATCH_TOKENS = 16384
 
 _LOG_FATAL = 4
 """Everything below arrives as an exception too, and stderr belongs to the server's own log."""
@@ -51,17 +53,26 @@ class OpenSessions:
     provider: Provider
     threads: int
     """Of each session."""
+    graphs: bool = False
+    """Whether runs may be captured as CUDA graphs."""
     note: str = ""
-    """Why AUTO left a GPU alone that the driver shows; for the operator who reads the load's progress."""
+    """Why AUTO left a GPU alone that the driver shows, or why no CUDA graph can be captured; for the operator
+    who reads the load's progress."""
 
 
-def open_sessions(source: GraphSource, settings: OnnxSettings, folder: Path | None = None) -> OpenSessions:
+def open_sessions(
+    source: GraphSource,
+    settings: OnnxSettings,
+    folder: Path | None = None,
+    model: ModelShape | None = None,
+) -> OpenSessions:
     """Opens the sessions of a model.
 
     Args:
         source: Gives the graph.
         settings: How to run it.
         folder: Where the external data of a graph in memory lie.
+        model: What TensorRT plans its engine by.
 
     Raises:
         ModelFailedError: The graph does not load, or a provider asked for by name does not come up.
@@ -72,11 +83,11 @@ def open_sessions(source: GraphSource, settings: OnnxSettings, folder: Path | No
     provider = _choose(settings)
     if settings.provider is Provider.AUTO and provider is not Provider.CPU:
         try:
-            return _open(source, settings, provider, folder)
+            return _open(source, settings, provider, folder, model)
         except ModelFailedError as error:
             # AUTO promises the CPU where the GPU is not up to it; a broken graph fails there again.
-            return replace(_open(source, settings, Provider.CPU, folder), note=error.message)
-    return _open(source, settings, provider, folder)
+            return replace(_open(source, settings, Provider.CPU, folder, model), note=error.message)
+    return _open(source, settings, provider, folder, model)
 
 
 def _choose(settings: OnnxSettings) -> Provider:
@@ -97,12 +108,16 @@ def verification_session(graph: Path | bytes, folder: Path, threads: int) -> Inf
     Raises:
         ModelFailedError: The graph does not load.
     """
-    settings = OnnxSettings(provider=Provider.CPU)
-    return _session(graph, _options(threads, folder), settings, Provider.CPU)
+    on_cpu = providers(Provider.CPU, OnnxSettings(provider=Provider.CPU), None)
+    return _session(graph, _options(threads, folder), on_cpu, Provider.CPU)
 
 
 def _open(
-    source: GraphSource, settings: OnnxSettings, provider: Provider, folder: Path | None
+    source: GraphSource,
+    settings: OnnxSettings,
+    provider: Provider,
+    folder: Path | None,
+    model: ModelShape | None,
 ) -> OpenSessions:
     if provider is not Provider.CPU:
         preload_cuda()
@@ -110,15 +125,43 @@ def _open(
     lanes = settings.lanes if provider is Provider.CPU else 1
     threads = max(1, (settings.threads or available_cores()) // lanes)
     options = _options(threads, folder if isinstance(graph, bytes) else None)
-    if threads == 1:
-        # Whoever calls it is its one thread, so lanes do not meet in it: as fast as copies, for one's memory.
-        sessions = (_session(graph, options, settings, provider),) * lanes
-    else:
-        sessions = tuple(_session(graph, options, settings, provider) for _ in range(lanes))
-    got = sessions[0].get_providers()
-    if EXECUTION_PROVIDERS[provider] != got[0]:
-        raise _not_granted(provider, got[0], why_not_initialised(provider))
-    return OpenSessions(sessions=sessions, provider=provider, threads=threads)
+    if provider is Provider.TENSORRT:
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+
+    def opened(*, graphs: bool) -> OpenSessions:
+        wanted = providers(provider, settings, model, graphs=graphs)
+        if threads == 1:
+            # Whoever calls it is its one thread, so lanes do not meet in it: as fast as copies and no larger.
+            sessions = (_session(graph, options, wanted, provider),) * lanes
+        else:
+            sessions = tuple(_session(graph, options, wanted, provider) for _ in range(lanes))
+        return OpenSessions(sessions=sessions, provider=provider, threads=threads, graphs=graphs)
+
+    wants_graphs = provider is Provider.CUDA and settings.cuda_graphs is not CudaGraphs.OFF
+    with contextlib.nullcontext() if provider is Provider.CPU else GATE.beside_others():
+        found = _with_graphs(opened) if wants_graphs else opened(graphs=False)
+    _check_granted(found)
+    return found
+
+
+class _Opening(Protocol):
+    def __call__(self, *, graphs: bool) -> OpenSessions: ...
+
+
+def _with_graphs(opened: _Opening) -> OpenSessions:
+    """Sessions that capture CUDA graphs; the runtime refuses them where an operator is not CUDA's."""
+    try:
+        return opened(graphs=True)
+    except ModelFailedError as error:
+        return replace(opened(graphs=False), note=f"without CUDA graphs: {error.message}")
+
+
+def _check_granted(found: OpenSessions) -> None:
+    got = found.sessions[0].get_providers()
+    if EXECUTION_PROVIDERS[found.provider] != got[0]:
+        raise _not_granted(found.provider, got[0], why_not_initialised(found.provider))
+    if found.provider is Provider.TENSORRT and runs_nothing(found.sessions[0], found.provider):
+        raise _not_granted(found.provider, got[1], "TensorRT takes none of this model's operators")
 
 
 def _options(threads: int, folder: Path | None) -> SessionOptions:
@@ -141,7 +184,7 @@ def _options(threads: int, folder: Path | None) -> SessionOptions:
 def _session(
     graph: Path | bytes,
     options: SessionOptions,
-    settings: OnnxSettings,
+    wanted: ProviderList,
     provider: Provider,
 ) -> InferenceSession:
     from onnxruntime import InferenceSession
@@ -151,7 +194,7 @@ def _session(
         session: InferenceSession = InferenceSession(
             graph if isinstance(graph, bytes) else str(graph),
             options,
-            providers=_providers(settings, provider),
+            providers=wanted,
             disabled_optimizers=disabled,
             enable_fallback=0,
         )
@@ -162,18 +205,6 @@ def _session(
     # The wrapper keeps the bytes for a change of providers, which never comes: gigabytes for nothing.
     session._model_bytes = None
     return session
-
-
-def _providers(settings: OnnxSettings, provider: Provider) -> list[str | tuple[str, dict[str, str]]]:
-    cpu = EXECUTION_PROVIDERS[Provider.CPU]
-    if provider is Provider.CPU:
-        return [cpu]
-    device = {"device_id": str(settings.device_id)}
-    # TF32 keeps 10 bits of mantissa: scores would differ from the CPU's in the third digit.
-    cuda = (EXECUTION_PROVIDERS[Provider.CUDA], {**device, "use_tf32": "0"})
-    if provider is Provider.CUDA:
-        return [cuda, cpu]
-    return [(EXECUTION_PROVIDERS[Provider.TENSORRT], device), cuda, cpu]
 
 
 def _not_granted(wanted: Provider, got: str, reason: str) -> ModelFailedError:

@@ -21,8 +21,8 @@ class Provider(enum.Enum):
 class Precision(enum.Enum):
     """What a model computes in, whatever its file stores.
 
-    There is no bf16: ONNX Runtime has no such kernels for x86, and OpenVINO's build, which has them,
-    cannot be installed beside the one that this package uses.
+    bf16 is TensorRT's alone: ONNX Runtime has no such kernels for x86 and not all of them for CUDA, and
+    OpenVINO's build, which has them, cannot be installed beside the one that this package uses.
     """
 
     AUTO = "auto"
@@ -30,11 +30,21 @@ class Precision(enum.Enum):
     FP32 = "fp32"
     """Single floats everywhere."""
     FP16 = "fp16"
-    """Half floats, on a GPU only."""
+    """Half floats, on a GPU only. A model whose scores they would change stays in fp32; Status tells."""
+    BF16 = "bf16"
+    """Floats of 8 bits, with the range of fp32, where TensorRT finds them faster."""
     INT8 = "int8"
     """Products in 8-bit integers, on a CPU only: about twice as fast, scores off by some hundredths.
     A score still does not depend on its neighbours. A model that would lose more than that stays in
     float; Status tells."""
+
+
+class CudaGraphs(enum.Enum):
+    """Whether common shapes of batches run as captured CUDA graphs."""
+
+    OFF = "off"
+    AUTO = "auto"
+    """Up to the size where a measurement at load says that they are faster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +56,10 @@ class OnnxSettings:
     device_id: int = 0
     """Which GPU, counted from 0; the CPU ignores it."""
     precision: Precision = Precision.AUTO
+    cuda_graphs: CudaGraphs = CudaGraphs.OFF
+    """For the CUDA provider; others ignore it."""
     cache_dir: Path | None = None
-    """Where rewritten graphs are kept; None = they are made anew at every load."""
+    """Where rewritten graphs and TensorRT's engines are kept; None = they are made anew at every load."""
     threads: int = 0
     """Threads that compute, over all lanes; 0 = the cores that this process may use."""
     lanes: int = 1

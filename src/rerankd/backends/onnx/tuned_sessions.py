@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rerankd.backends.onnx.device.providers import GPU_BATCH_TOKENS, ModelShape
 from rerankd.backends.onnx.devices import available_cores
 from rerankd.backends.onnx.pairs import Feed
 from rerankd.backends.onnx.session import (
     CPU_BATCH_TOKENS,
-    GPU_BATCH_TOKENS,
     GraphSource,
     OpenSessions,
     open_sessions,
@@ -58,6 +58,7 @@ def open_tuned(
     *,
     weights_bytes: int,
     known_as: Sequence[str],
+    model: ModelShape | None = None,
 ) -> TunedSessions:
     """Opens a model's sessions; on a CPU, where `settings.lanes` is 0, after a measurement.
 
@@ -68,12 +69,13 @@ def open_tuned(
         workload: What is run to measure.
         weights_bytes: Size of one copy of the weights.
         known_as: What names the model and its arithmetic, for the results on disk.
+        model: What an accelerator has to know of it.
 
     Raises:
         ModelFailedError: As `open_sessions`.
     """
     source = cache(source)
-    first = open_sessions(source, settings if settings.lanes else replace(settings, lanes=1), folder)
+    first = open_sessions(source, settings if settings.lanes else replace(settings, lanes=1), folder, model)
     if first.provider is not Provider.CPU:
         return TunedSessions(sessions=first, batch_tokens=settings.batch_tokens or GPU_BATCH_TOKENS)
     if settings.lanes:

@@ -67,7 +67,7 @@ def _widened_size(model: ModelProto) -> int:
 
 def _widen_tensor(tensor: TensorProto, folder: Path) -> None:
     if tensor.data_location == EXTERNAL:
-        _bring_in(tensor, folder)
+        bring_in(tensor, folder)
     if tensor.data_type not in _HALVES:
         return
     values = _values(tensor)
@@ -87,7 +87,7 @@ def _values(tensor: TensorProto) -> Float32Array:
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
-def _bring_in(tensor: TensorProto, folder: Path) -> None:
+def bring_in(tensor: TensorProto, folder: Path) -> None:
     """A rewritten graph lives in memory, so it carries its weights itself."""
     tensor.raw_data = read_external(tensor, folder)
     tensor.ClearField("external_data")

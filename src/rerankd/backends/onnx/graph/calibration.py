@@ -115,3 +115,15 @@ def observe(session: InferenceSession, names: Sequence[str], feeds: Sequence[Fee
             lowest[name] = np.minimum(lowest.get(name, np.inf), rows.min(axis=0))
             highest[name] = np.maximum(highest.get(name, -np.inf), rows.max(axis=0))
     return {name: Range(lowest=lowest[name], highest=highest[name]) for name in names}
+
+
+def largest(session: InferenceSession, names: Sequence[str], feeds: Sequence[Feed]) -> float:
+    """The largest absolute value that any of these tensors has on the feeds."""
+    return max(
+        (
+            float(np.abs(values).max(initial=0.0))
+            for feed in feeds
+            for values in session.run(list(names), feed)
+        ),
+        default=0.0,
+    )

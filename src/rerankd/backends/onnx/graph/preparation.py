@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,11 @@ from rerankd.backends.onnx.graph import (
     moved_biases,
 )
 from rerankd.backends.onnx.graph.cache import GraphCache, RewrittenGraph, graph_key
-from rerankd.backends.onnx.graph.verification import coarse_difference, exact_difference
+from rerankd.backends.onnx.graph.verification import (
+    coarse_difference,
+    exact_difference,
+    half_difference,
+)
 from rerankd.backends.onnx.graph.view import GraphView, NotApplicableError
 from rerankd.backends.onnx.graph_file import LARGEST_MESSAGE, tensors
 from rerankd.backends.onnx.pairs import Feed
@@ -35,7 +40,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-VERSION = "2"
+VERSION = "3"
 """To be raised whenever a rewrite makes another graph of the same one."""
 
 CPU_REWRITES = (
@@ -124,7 +129,9 @@ class _Rewriting:
         if precision is Precision.INT8:
             self._try(int8.NAME, self._int8, coarse_difference, "int8")
         elif precision is Precision.FP16 and self._stored.arithmetic == "fp32":
-            self._try(half.NAME, lambda _: half.converted(self._model), coarse_difference, "fp16")
+            for way in half.WAYS:
+                if self._graph.arithmetic != "fp16":
+                    self._try(way, partial(self._half, way), half_difference, "fp16")
         return self._graph
 
     def _try_exact(self) -> None:
@@ -201,6 +208,18 @@ class _Rewriting:
         # A GPU is not short of arithmetic but of launches, and its provider fuses attention by its pattern.
         if self._provider is not Provider.CPU:
             raise NotApplicableError("it is measured on CPUs only")
+
+    def _half(self, way: str, model: ModelProto) -> bytes:
+        names = half.outputs_to_observe(model, way)
+        try:
+            session = self._open(calibration.with_outputs(model, names))
+            feeds = self._preparation.feeds(calibration.sample_pairs())
+            largest = calibration.largest(session, names, feeds)
+        except Exception as error:  # The runtime has no common base class below Exception.
+            raise NotApplicableError(f"its values cannot be watched: {short_cause(error)}") from error
+        half.check_range(largest)
+        make = half.with_half_products if way == half.PRODUCTS else half.converted
+        return make(model, self._folder)
 
     def _int8(self, model: ModelProto) -> bytes:
         if self._provider is not Provider.CPU:

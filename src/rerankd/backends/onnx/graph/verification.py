@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rerankd.backends.base import Float32Array
+from rerankd.backends.onnx.golden import TOLERANCES
 
 EXACT = 1e-5
 """Largest difference of two logits that are the same but for rounding, absolute plus relative."""
@@ -25,6 +26,21 @@ def exact_difference(original: Sequence[Float32Array], rewritten: Sequence[Float
             return "some of its results are not finite"
         worst = max(worst, float((np.abs(got - wanted) / (1 + np.abs(wanted)))[both].max(initial=0.0)))
     return None if worst <= EXACT else f"it changes results by {worst:.2g}; {EXACT:g} is allowed"
+
+
+def half_difference(original: Sequence[Float32Array], rewritten: Sequence[Float32Array]) -> str | None:
+    """Why half precision is too coarse for a model; None where every result is as near as is published."""
+    allowed = TOLERANCES["fp16"]
+    for wanted, got in zip(original, rewritten, strict=True):
+        if wanted.shape != got.shape or not np.isfinite(got).all():
+            return "its results are not finite"
+        for reference, value in zip(wanted.reshape(-1).tolist(), got.reshape(-1).tolist(), strict=True):
+            if not allowed.allows(value, reference):
+                return (
+                    f"it changes a result from {reference:.4g} to {value:.4g}; {allowed.absolute:g} and "
+                    f"{allowed.relative:.0%} are allowed"
+                )
+    return None
 
 
 def coarse_difference(original: Sequence[Float32Array], rewritten: Sequence[Float32Array]) -> str | None:
