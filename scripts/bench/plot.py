@@ -1,4 +1,4 @@
-"""Draws `results/peers.png` from `results/peers.json`: our pairs per second beside each peer's.
+"""Draws `docs/pictures/peers.png` from `results/peers.json`: our pairs per second beside each peer's.
 
 matplotlib is no dependency of this project; `all` runs this in a throw-away environment that has it.
 
@@ -16,6 +16,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 
 RESULTS = Path(__file__).parent / "results"
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 OURS, THEIRS, INK = "#1f4e79", "#b8bec6", "#1a1a1a"
 
 
@@ -58,7 +59,7 @@ def draw(content: dict[str, Any], target: Path) -> None:
 
 
 def main() -> None:
-    source, target = map(Path, sys.argv[1:3] or (RESULTS / "peers.json", RESULTS / "peers.png"))
+    source, target = map(Path, sys.argv[1:3] or (RESULTS / "peers.json", PICTURES / "peers.png"))
     draw(json.loads(source.read_text(encoding="utf-8")), target)
 
 

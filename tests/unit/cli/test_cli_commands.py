@@ -181,7 +181,7 @@ def test_a_failure_says_the_reason_and_what_to_do(error: Exception, line: str) -
 
 
 def test_the_commands_are_these() -> None:
-    plain = {"batch", "debug-bundle", "health", "rerank", "serve", "status", "top", "warmup"}
+    plain = {"batch", "bench", "debug-bundle", "health", "rerank", "serve", "status", "top", "warmup"}
     assert set(app.commands) == {"config", "keys", "learn", "models", "reranking", *plain}
     groups = {n: set(c.commands) for n, c in app.commands.items() if isinstance(c, click.Group)}
     assert groups == {
