@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 
@@ -237,18 +238,32 @@ async def test_deadline_fails_and_frees_the_queue() -> None:
         assert bench.backend.scored_pairs == before + 1
 
 
+class Turns(threading.Event):
+    """A gate that lets one micro-batch through for each release."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns = threading.Semaphore(0)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self.turns.acquire(timeout=timeout)
+
+    def set(self) -> None:
+        super().set()
+        self.turns.release(1000)
+
+
 async def test_partial_answers_before_the_deadline() -> None:
     async with Bench() as bench:
         await bench.rerank(documents(1))
         bench.backend.started.acquire()
-        bench.backend.gate.clear()
+        bench.backend.gate = gate = Turns()
         caller = soon(2.0)
         task = asyncio.create_task(bench.rerank(documents(500), caller, on_deadline=DeadlineMode.PARTIAL))
         await bench.batch_started()
         first_batch = len(bench.backend.batches[-1])
-        bench.backend.gate.set()
+        gate.turns.release()
         await bench.batch_started()
-        bench.backend.gate.clear()
         ranking = await task
         assert caller.deadline is not None
         assert time.monotonic() < caller.deadline
