@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from clients.languages import CLIENTS, build_java, build_typescript, require
+from clients.languages import CLIENTS, build_java, install_packages, require
 from playwright.sync_api import Browser, expect
 from support.browser import Visit, visiting
 from support.go_tools import program
@@ -116,7 +116,8 @@ def run_java(text: str, folder: Path) -> str:
 
 def run_typescript(text: str, folder: Path) -> str:
     require("typescript")
-    build_typescript(folder)
+    install_packages(CLIENTS / "typescript")
+    run(["npm", "run", "build"], cwd=CLIENTS / "typescript")
     modules = folder / "node_modules"
     modules.mkdir(exist_ok=True)
     (modules / "rerankd-client").unlink(missing_ok=True)
@@ -163,7 +164,7 @@ def test_without_a_clipboard_the_text_is_selected_and_copied(visit: Visit) -> No
     page = visit.page
     visit.context.grant_permissions(["clipboard-read"])
     # As on a page of plain HTTP that is not of this machine.
-    page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error('not here'))")
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('not here')); }")
     page.click("#copy")
     expect(page.locator("#copied")).to_have_text("Copied for curl.")
     assert page.evaluate("navigator.clipboard.readText()").strip() == visit.text_of("code").strip()
