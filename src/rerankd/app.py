@@ -285,7 +285,7 @@ class Application:
         from rerankd.http_api.configuration import configuration_routes
         from rerankd.http_api.diagnostics import diagnostics_paths, diagnostics_routes
         from rerankd.http_api.openapi.configuration import configuration_paths
-        from rerankd.http_api.playground.routes import playground_routes
+        from rerankd.http_api.playground.routes import playground_paths, playground_routes
         from rerankd.http_api.routes import application
 
         bundler = Bundler(
@@ -306,6 +306,7 @@ class Application:
                 **configuration_paths(),
                 **diagnostics_paths(),
                 **self._learning.http_paths(),
+                **(playground_paths() if self.config.http.playground else {}),
             },
             access=self._gatekeeping.access,
             body_timeout_seconds=self.config.http.body_timeout_seconds,

@@ -438,6 +438,8 @@ async def test_the_playground_is_a_choice(is_on: bool) -> None:
         page = await call(server.app.http_port, "/")
         file = await call(server.app.http_port, "/playground/main.js")
         assert (page.status, file.status) == ((200, 200) if is_on else (405, 404))
+        told = (await call(server.app.http_port, "/openapi.json")).json["paths"]["/"]
+        assert set(told) == ({"get", "post"} if is_on else {"post"})
         if is_on:
             assert f'content="{server.app.grpc_port}"' in page.body.decode()
         ranked = await call(server.app.http_port, "/", {"query": "alpha", "texts": ["alpha"]})

@@ -1,4 +1,4 @@
-"""One browser and one server with the bundled model for all tests of the page."""
+"""Browsers and servers for the tests of the page."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from support.http_server import http_server
 from support.servers import ServerProcess
 
 
-@pytest.fixture(scope="session")
+# Not for the session: Playwright's event loop runs in the thread of the tests, and no other can meanwhile.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium that all tests share; each has a context of its own in it."""
+    """A Chromium that the tests of a module share; each has a context of its own in it."""
     with chromium(chromium_path()) as running:
         yield running
 

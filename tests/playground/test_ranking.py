@@ -239,7 +239,13 @@ def test_a_server_that_went_away_is_said_so_and_nothing_is_lost(browser: Browser
         process.stop()
         visit.page.click("#rank")
         expect(visit.page.get_by_role("alert")).to_contain_text("cannot be reached")
+        expect(visit.page.locator("#state")).to_have_text("server away")
         assert visit.page.input_value("#query") == "what I typed"
+        # When it is back the page knows by itself.
+        port = int(process.http_url.rsplit(":", 1)[1])
+        with http_server(http_port=port):
+            expect(visit.page.locator("#state")).to_have_attribute("data-state", "ready")
+            visit.rank()
 
 
 def test_a_key_is_asked_for_and_stays_in_the_tab(browser: Browser, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
+from rerankd.http_api.json_text import Json
+from rerankd.http_api.openapi.document import response_of
 from rerankd.http_api.playground.files import PAGE, File, names, read
 
 PAGE_PATH = "/"
@@ -68,6 +70,21 @@ def playground_routes(grpc_port: int) -> list[BaseRoute]:
 
     # A mount and no route for each file: metrics have a series for each route.
     return [Route(PAGE_PATH, page, methods=["GET"]), Mount(FILES_PATH, app=file)]
+
+
+def playground_paths() -> dict[str, Json]:
+    """What the OpenAPI document says of the page: path to path item."""
+    page = response_of("A page for people.", {"text/html": {"type": "string"}})
+    return {
+        PAGE_PATH: {
+            "get": {
+                "operationId": "playground",
+                "summary": "The playground; needs no key",
+                "tags": ["operations"],
+                "responses": {"200": page},
+            }
+        }
+    }
 
 
 class _Shelf:

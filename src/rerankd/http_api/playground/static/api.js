@@ -2,6 +2,9 @@
 
 const KEY = "rerankd.key";
 
+/** The event of the window that tells when the server was not reached. */
+export const AWAY = "rerankd-away";
+
 /** The server refused, or failed. */
 export class ApiError extends Error {
   constructor(status, { reason = "", message = "", details = [] }, requestId) {
@@ -63,6 +66,7 @@ async function request(path, options = {}) {
 
 function unreachable(error) {
   if (error.name === "AbortError") return error;
+  dispatchEvent(new Event(AWAY));
   return new UnreachableError(`${location.host} cannot be reached, or its answer broke off`);
 }
 

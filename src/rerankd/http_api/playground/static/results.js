@@ -174,20 +174,18 @@ function ending(text, length) {
 /** Draws a curve from each place before to the place after. */
 export function drawCurves() {
   const flow = byId("flow");
-  const top = flow.getBoundingClientRect().top;
-  const { width } = flow.getBoundingClientRect();
-  flow.replaceChildren();
-  if (width === 0) return;
-  const places = (list) =>
-    new Map([...list.children].map((item) => [item.dataset.index, middleOf(item.querySelector(".place")) - top]));
-  const to = places(byId("after"));
-  for (const [index, y] of places(byId("before"))) {
-    if (!to.has(index)) continue;
-    const end = to.get(index);
-    const way = byId("before").querySelector(`[data-index="${index}"]`).classList[1];
-    const path = `M 0 ${y} C ${width / 2} ${y}, ${width / 2} ${end}, ${width} ${end}`;
-    flow.append(picture("path", { d: path, class: way }));
-  }
+  const { top, width } = flow.getBoundingClientRect();
+  // Where there is no room for them there are none.
+  const items = width === 0 ? [] : [...byId("before").children];
+  const from = new Map(items.map((item) => [item.dataset.index, middleOf(item.querySelector(".place")) - top]));
+  const curves = [...byId("after").children].map((item) => {
+    const start = from.get(item.dataset.index);
+    if (start === undefined) return null;
+    const end = middleOf(item.querySelector(".place")) - top;
+    const path = `M 0 ${start} C ${width / 2} ${start}, ${width / 2} ${end}, ${width} ${end}`;
+    return picture("path", { d: path, class: item.classList[1] });
+  });
+  flow.replaceChildren(...curves.filter(Boolean));
 }
 
 function middleOf(item) {

@@ -41,7 +41,7 @@ class Run {
 
   get body() {
     return streamBody(
-      { query: this.query, emit: "STREAM_EMIT_SCORES", options: { topN: TOP, priority: "PRIORITY_BULK" } },
+      { query: this.query, emit: "STREAM_EMIT_SCORES", options: { topN: TOP } },
       this.texts,
     );
   }
