@@ -14,18 +14,22 @@ let waiting = 0;
 /** Learns what the server offers; one that is away, or not ready, is asked again until it is. */
 async function meet(ask) {
   clearTimeout(waiting);
-  const told = await (ask ? withKey(facts) : facts()).catch((error) => error);
-  const refused = told instanceof ApiError;
-  const met = !(told instanceof Error);
-  if (met) offer(told);
-  const active = met && told.models.find(({ id }) => id === told.info.model_id)?.state === "active";
-  show(active ? "ready" : met ? "waiting" : "away", met ? named(told.info, active) : refused ? told.reason : "server away");
-  if (met) byId("version").textContent = `rerankd ${told.info.version}`;
-  if (!active && !refused) waiting = setTimeout(meet, AGAIN_MS, false);
+  try {
+    const told = await (ask ? withKey(facts) : facts());
+    offer(told);
+    byId("version").textContent = `rerankd ${told.info.version}`;
+    const model = told.models.find(({ id }) => id === told.info.model_id);
+    show(model?.state === "active" ? "ready" : "waiting", `${told.info.model_id || "no model"}, ${wordsOf(model?.state)}`);
+    if (model?.state !== "active") waiting = setTimeout(meet, AGAIN_MS, false);
+  } catch (error) {
+    const refused = error instanceof ApiError;
+    show("away", refused ? error.reason : "server away");
+    if (!refused) waiting = setTimeout(meet, AGAIN_MS, false);
+  }
 }
 
-function named(info, active) {
-  return `${info.model_id || "no model"}${active ? ", ready" : ", not ready yet"}`;
+function wordsOf(state) {
+  return { active: "ready", unloaded: "loads at the first call", failed: "failed to load" }[state] ?? "not ready yet";
 }
 
 function show(state, words) {
