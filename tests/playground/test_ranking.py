@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 from support.browser import Visit, visiting
 from support.http_server import ask_json, http_server
 from support.servers import ServerProcess
@@ -219,6 +219,26 @@ def test_broken_json_is_told_with_its_line(quick: Visit) -> None:
     quick.page.click("#rank")
     expect(quick.page.get_by_role("alert")).to_contain_text("line 2 is no JSON")
     expect(quick.page.locator("#documents")).to_have_attribute("aria-invalid", "true")
+
+
+def test_a_call_can_be_left_and_another_takes_its_place(quick: Visit) -> None:
+    page = quick.page
+
+    def never_answer(_: Route) -> None: ...
+
+    page.route("**/api/v1/rerank", never_answer)
+    page.click("#rank")
+    expect(page.locator("#results")).to_have_attribute("aria-busy", "true")
+    page.click("#rank-cancel")
+    expect(page.locator("#said")).to_have_text("Cancelled.")
+    expect(page.locator("#rank-cancel")).to_be_hidden()
+    expect(page.locator("#rank")).to_be_focused()
+    page.click("#rank")
+    page.unroute("**/api/v1/rerank")
+    quick.rank(query="beta", documents="alpha\nbeta")
+    assert page.locator("#after .text").first.inner_text() == "beta"
+    expect(page.locator("#said")).to_have_text(re.compile("2 documents scored"))
+    expect(page.locator("[aria-pressed=true]")).to_have_count(0)
 
 
 def test_a_failure_of_the_server_tells_how_to_find_it(browser: Browser) -> None:

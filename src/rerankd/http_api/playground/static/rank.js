@@ -51,11 +51,14 @@ async function rank() {
   try {
     const { body } = bodyFromInputs();
     const answer = await withKey(() => rerank(body, control.signal));
+    if (running !== control) return;
     showRanking(body, answer);
     announce(byId("said"), sentenceOf(answer));
   } catch (error) {
+    // A later call took its place, and tells about itself.
+    if (running !== control) return;
     announce(byId("said"), error.name === "AbortError" ? "Cancelled." : "");
-    if (running === control) mark(error);
+    mark(error);
   } finally {
     if (running === control) {
       running = null;
@@ -89,10 +92,14 @@ function load(sample) {
   byId("format").value = "auto";
   byId("long-document").value = sample.options?.longDocument ?? "";
   byId("max-tokens").value = sample.options?.maxTokens ?? "";
-  for (const button of byId("samples").children) {
-    button.setAttribute("aria-pressed", String(button.dataset.sample === sample.id));
-  }
+  showSample(sample.id);
   inputChanged();
+}
+
+function showSample(id) {
+  for (const button of byId("samples").children) {
+    button.setAttribute("aria-pressed", String(button.dataset.sample === id));
+  }
 }
 
 /** Offers the models of the server, and knows its bounds. */
@@ -122,7 +129,11 @@ export function startRanking() {
     event.preventDefault();
     void rank();
   });
-  byId("ask").addEventListener("input", inputChanged);
+  byId("ask").addEventListener("input", ({ target }) => {
+    // What was changed is the sample no more.
+    if (["query", "documents"].includes(target.id)) showSample("");
+    inputChanged();
+  });
   byId("ask").addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();

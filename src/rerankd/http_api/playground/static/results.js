@@ -83,7 +83,7 @@ function before(document, index, rank) {
     "li",
     { class: `before ${move ? move.way : "gone"}`, "data-index": index },
     element("span", { class: "place" }, String(index + 1)),
-    element("span", { class: "text", dir: "auto" }, scoredText(document).slice(0, 160) || "(empty)"),
+    element("span", { class: "text", dir: "auto" }, beginning(scoredText(document), 160) || "(empty)"),
     element("span", { class: "to" }, move ? `→ ${rank}` : "not returned"),
   );
 }
