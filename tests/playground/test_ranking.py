@@ -241,6 +241,22 @@ def test_a_call_can_be_left_and_another_takes_its_place(quick: Visit) -> None:
     expect(page.locator("[aria-pressed=true]")).to_have_count(0)
 
 
+def test_a_proxy_may_serve_the_page_below_a_path(quick: Visit) -> None:
+    asked: list[str] = []
+
+    def pass_on(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(response=route.fetch(url=route.request.url.replace("/tools/rank", "")))
+
+    quick.page.route("**/*", pass_on)
+    quick.page.goto(f"{quick.url}/tools/rank/")
+    expect(quick.page.locator("#state")).to_have_attribute("data-state", "ready")
+    quick.rank()
+    assert f"{quick.url}/tools/rank/api/v1/rerank" in asked
+    assert all("/tools/rank/" in url for url in asked)
+    expect(quick.page.locator("#code")).to_contain_text(f"'{quick.url}/tools/rank/api/v1/rerank'")
+
+
 def test_a_failure_of_the_server_tells_how_to_find_it(browser: Browser) -> None:
     with http_server(faulty=True) as faulty, visiting(browser, faulty.http_url) as visit:
         with visit.page.expect_response("**/api/v1/rerank") as got:

@@ -74,6 +74,7 @@ async def test_other_paths_and_methods_are_not_there() -> None:
             path = f"/playground/{name}"
             assert (await call(door.port, path)).status == 404, path
         assert (await call(door.port, "/playground/main.js", {})).status == 405
+        assert (await call(door.port, "/", method="PUT")).headers["allow"] == "GET, HEAD, POST"
         head = await call(door.port, "/playground/main.js", method="HEAD")
         assert head.status == 200
         # Where SageMaker's and TEI's users find a reranker, they still do.
