@@ -11,6 +11,7 @@ from rerankd.http_api.json_text import Json
 from rerankd.http_api.openapi.configuration import configuration_paths
 from rerankd.http_api.openapi.document import document
 from rerankd.http_api.openapi.learning import learning_paths
+from rerankd.http_api.playground.routes import playground_paths
 
 _INTRODUCTION = """\
 A server gives its own document at `/openapi.json`, with its own limits; this page is that of a server with
@@ -42,7 +43,8 @@ _WIRE_BOUNDS = {2**31 - 1, -(2**31), 2**63 - 1, 2**64 - 1, 3.4028234663852886e38
 
 def described() -> Json:
     """The OpenAPI document of a server with everything turned on and the limits that it comes with."""
-    return document(Limits(), {**configuration_paths(), **diagnostics_paths(), **learning_paths()})
+    others = (configuration_paths(), diagnostics_paths(), learning_paths(), playground_paths())
+    return document(Limits(), {path: item for paths in others for path, item in paths.items()})
 
 
 def http() -> str:

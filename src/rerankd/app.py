@@ -285,6 +285,7 @@ class Application:
         from rerankd.http_api.configuration import configuration_routes
         from rerankd.http_api.diagnostics import diagnostics_paths, diagnostics_routes
         from rerankd.http_api.openapi.configuration import configuration_paths
+        from rerankd.http_api.playground.routes import playground_paths, playground_routes
         from rerankd.http_api.routes import application
 
         bundler = Bundler(
@@ -299,11 +300,13 @@ class Application:
                 *configuration_routes(self._reconfiguration),
                 *diagnostics_routes(bundler),
                 *self._learning.http_routes(),
+                *(playground_routes(self.grpc_port) if self.config.http.playground else ()),
             ],
             extra_paths={
                 **configuration_paths(),
                 **diagnostics_paths(),
                 **self._learning.http_paths(),
+                **(playground_paths() if self.config.http.playground else {}),
             },
             access=self._gatekeeping.access,
             body_timeout_seconds=self.config.http.body_timeout_seconds,

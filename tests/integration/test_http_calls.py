@@ -430,3 +430,17 @@ async def test_requests_of_a_batch_fail_by_themselves(caplog: pytest.LogCaptureF
         assert answer.json["results"][0]["error"]["reason"] == "INVALID_REQUEST"
         assert "response" in answer.json["results"][1]
     assert [line["documents"] for line in call_lines(caplog)] == [1, 1]
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+async def test_the_playground_is_a_choice(is_on: bool) -> None:
+    async with both_doors(http={"playground": is_on}) as server:
+        page = await call(server.app.http_port, "/")
+        file = await call(server.app.http_port, "/playground/main.js")
+        assert (page.status, file.status) == ((200, 200) if is_on else (405, 404))
+        told = (await call(server.app.http_port, "/openapi.json")).json["paths"]["/"]
+        assert set(told) == ({"get", "post"} if is_on else {"post"})
+        if is_on:
+            assert f'content="{server.app.grpc_port}"' in page.body.decode()
+        ranked = await call(server.app.http_port, "/", {"query": "alpha", "texts": ["alpha"]})
+        assert ranked.status == 200

@@ -110,7 +110,9 @@ class Access:
             return _allowed(_PROBE, need)
         if private:
             raise UnauthenticatedError("this way in is the server's own")
-        if need.page in self._open_pages or (self._keyring is None and not need.guarded):
+        if need.public or need.page in self._open_pages:
+            return ANYBODY
+        if self._keyring is None and not need.guarded:
             return ANYBODY
         if self._keyring is None:
             return self._with_admin_token(token)

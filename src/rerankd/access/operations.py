@@ -41,6 +41,8 @@ class Need:
     """One of these; empty = any key will do."""
     page: Page | None = None
     """Open to everybody where the operator says so."""
+    public: bool = False
+    """Open to everybody: files that are the same for all and tell nothing of anybody."""
     guarded: bool = False
     """Needs its scope on a server without keys too, which only `admin.token` then gives."""
 
@@ -60,6 +62,7 @@ _LEARNING = Need(scopes=frozenset({Scope.LEARNING}))
 _TEACHING = Need(scopes=frozenset({Scope.LEARNING}), guarded=True)
 """What changes something that is learned, takes the processors for minutes, or shows texts of users."""
 _ANY_KEY = Need()
+_PUBLIC = Need(public=True)
 _HEALTH = Need(page=Page.HEALTH)
 _REFLECTION = Need(page=Page.REFLECTION)
 _METRICS = Need(page=Page.METRICS)
@@ -109,6 +112,9 @@ RULES: tuple[Rule, ...] = (
     Rule("POST /reranker/train/diff", _LEARNING),
     Rule("POST /reranker/score", _LEARNING),
     Rule("* /reranker/*", _TEACHING),
+    # The playground is what its user types the key into; what it calls has rows of its own.
+    Rule("GET /", _PUBLIC),
+    Rule("GET /playground/*", _PUBLIC),
     Rule("GET /health", _HEALTH),
     Rule("GET /health/live", _HEALTH),
     Rule("GET /ping", _HEALTH),

@@ -194,6 +194,9 @@ class HttpConfig(Section):
     body_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
     """Longest time for the whole body of a request, which then fails with status 408. Bodies of streams go
     by `server.stream_idle_seconds`."""
+    playground: bool = True
+    """Whether `GET /` is a page on which a person tries the service. Its files need no key, what it calls
+    does; it loads nothing from elsewhere and sends nothing there."""
 
 
 class AdminConfig(Section):

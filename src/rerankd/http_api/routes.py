@@ -126,10 +126,13 @@ def _description(described: Json) -> Route:
 _UNROUTED = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     message = error.detail if isinstance(error, HTTPException) else ""
-    headers = error.headers if isinstance(error, HTTPException) else None
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    # Starlette names the methods of the first route with this path, and `/` has two.
+    if allowed := _methods_of(request) if status == 405 else set():
+        headers = {"allow": ", ".join(sorted(allowed))}
     body: Json = {
         "code": status,
         "status": "NOT_FOUND" if status == 404 else "UNIMPLEMENTED",
@@ -138,3 +141,9 @@ async def _http_error(_: Request, error: Exception) -> Response:
         "details": [],
     }
     return json_response({"error": body}, status, headers)
+
+
+def _methods_of(request: Request) -> set[str]:
+    routes: list[BaseRoute] = request.app.routes
+    same = (route for route in routes if isinstance(route, Route) and route.path == request.url.path)
+    return {method for route in same for method in route.methods or ()}

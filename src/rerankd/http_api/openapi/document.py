@@ -57,7 +57,7 @@ def document(limits: Limits, extra_paths: Mapping[str, Json] | None = None) -> J
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "paths": {**_rerank_paths(), **_pages(), **(extra_paths or {})},
+        "paths": _merged({**_rerank_paths(), **_pages()}, extra_paths or {}),
         "components": {
             "schemas": {**request_schemas(limits), **answer_schemas(), **message_schemas(limits)},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
@@ -75,6 +75,15 @@ def statuses_of(dialects: Iterable[Dialect]) -> dict[int, list[str]]:
             error: RerankdError = kind("")
             told.setdefault(dialect.status(error), {})[error.spec.reason] = None
     return {status: list(reasons) for status, reasons in sorted(told.items())}
+
+
+def _merged(paths: Mapping[str, Json], others: Mapping[str, Json]) -> dict[str, Json]:
+    """All paths; one that both have answers to the methods of both."""
+    merged = dict(paths)
+    for path, item in others.items():
+        known = merged.get(path)
+        merged[path] = {**known, **item} if isinstance(known, dict) and isinstance(item, dict) else item
+    return merged
 
 
 def _rerank_paths() -> dict[str, Json]:
