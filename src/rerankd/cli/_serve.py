@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -52,6 +54,9 @@ def serve(
         "log.level": log_level,
         "log.format": log_format,
     }
+    # The packages of the server take seconds to import; until it listens to signals itself, nothing is lost
+    # by an end at once, and the first process of a container would not even hear of SIGTERM.
+    signal.signal(signal.SIGTERM, _leave)
     config = load_config(flags, settings, config_file)
     # gRPC reads it when it is imported. Without it each stranger whose handshake fails writes a line to
     # stderr that is no line of the log.
@@ -59,3 +64,7 @@ def serve(
     with server_packages():
         from rerankd.app import run
     ctx.exit(run(config, config_reader(flags, settings, config_file)))
+
+
+def _leave(_number: int, _frame: object) -> NoReturn:
+    raise SystemExit(0)
