@@ -76,7 +76,8 @@ class Application:
             config, self.engine, base=(base or config).reranking, reread=reread
         )
         self._gatekeeping = gatekeeping_of(config)
-        self._metrics = Metrics(self.engine)
+        self._metrics = Metrics(self.engine, tls_seconds_left=self._gatekeeping.seconds_left)
+        self._gatekeeping.on_keys(self._metrics.keys.prepare)
         self._tracing = build_tracing(config)
         self.engine.telemetry.traces = self._tracing
         self.grpc_port = 0
