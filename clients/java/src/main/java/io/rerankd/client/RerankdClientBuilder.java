@@ -238,8 +238,10 @@ public final class RerankdClientBuilder {
             .perRpcBufferLimit(17L * MIB)
             .retryBufferSize(256L * MIB)
             .userAgent("rerankd-java/" + version())
-            .maxInboundMessageSize(maxReceiveBytes)
-            .intercept(MetadataUtils.newAttachHeadersInterceptor(metadata));
+            .maxInboundMessageSize(maxReceiveBytes);
+    // The last to come is the first to be asked: a span that the application's own interceptors make wins.
+    Tracing.interceptor().ifPresent(builder::intercept);
+    builder.intercept(MetadataUtils.newAttachHeadersInterceptor(metadata));
     if (!keepalive.isZero()) {
       builder.keepAliveTime(keepalive.toNanos(), TimeUnit.NANOSECONDS).keepAliveWithoutCalls(true);
     }
