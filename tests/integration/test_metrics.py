@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.calls import chunks, get, request, start
 from support.certificates import Authority, needs_openssl
 from support.fake_backend import RAISE_WORD, FakeBackend
+from support.http import call
 from support.keys import shown, write_keys
 from support.servers import FakeServer, fake_config, serving
 
@@ -198,8 +199,12 @@ async def test_calls_tokens_and_refusals_are_counted_by_key(tmp_path: Path) -> N
             await server.stub.Warmup(pb.WarmupRequest(), metadata=shown("search")).read()
         with pytest.raises(grpc.aio.AioRpcError):
             await server.stub.Rerank(request(5), metadata=shown("nobody"))
+        body = {"query": "alpha", "documents": ["alpha", "beta"]}
+        for name, status in (("search", 200), ("small", 429)):
+            answer = await call(server.app.http_port, "/v2/rerank", body, headers=dict(shown(name)))
+            assert answer.status == status
         calls = {name: await value(server, "rerankd_key_calls_total", key=name) for name in NAMES}
-        assert calls == {"search": 2, "small": 2, "narrow": 1}
+        assert calls == {"search": 3, "small": 3, "narrow": 1}
         tokens = [await value(server, "rerankd_key_tokens_total", key=name) for name in NAMES]
         assert sum(tokens) == await value(server, "rerankd_tokens_total", model="test/fake")
         assert min(tokens[:2]) > 0 == tokens[2]
