@@ -32,7 +32,7 @@ final class OpenTelemetryApi implements ClientInterceptor {
     return new SimpleForwardingClientCall<Q, A>(next.newCall(method, options)) {
       @Override
       public void start(Listener<A> listener, Metadata headers) {
-        // An interceptor that makes a span of the call itself has told it by now, and so may the caller.
+        // The caller, or an interceptor that makes a span of the call, may have told by now.
         if (!headers.containsKey(TRACEPARENT)) {
           W3CTraceContextPropagator.getInstance()
               .inject(context, headers, (carrier, name, value) -> carrier.put(key(name), value));

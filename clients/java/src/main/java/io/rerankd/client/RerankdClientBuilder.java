@@ -239,7 +239,7 @@ public final class RerankdClientBuilder {
             .retryBufferSize(256L * MIB)
             .userAgent("rerankd-java/" + version())
             .maxInboundMessageSize(maxReceiveBytes);
-    // The last to come is the first to be asked: a span that the application's own interceptors make wins.
+    // The last added is asked first: a span that an interceptor of the application makes wins.
     Tracing.interceptor().ifPresent(builder::intercept);
     builder.intercept(MetadataUtils.newAttachHeadersInterceptor(metadata));
     if (!keepalive.isZero()) {
