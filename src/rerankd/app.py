@@ -17,6 +17,7 @@ from rerankd.assembly import StartupError, build_engine, build_tracing
 from rerankd.config import Config, ConfigError
 from rerankd.core.engine import Engine, Request
 from rerankd.core.errors import RerankdError
+from rerankd.core.native_threads import end_process_if_any
 from rerankd.core.registry import ModelReport
 from rerankd.core.warmup import Warmup, WarmupRequest, read_samples
 from rerankd.diagnostics.bundle import Bundler
@@ -75,7 +76,8 @@ class Application:
             config, self.engine, base=(base or config).reranking, reread=reread
         )
         self._gatekeeping = gatekeeping_of(config)
-        self._metrics = Metrics(self.engine)
+        self._metrics = Metrics(self.engine, tls_seconds_left=self._gatekeeping.seconds_left)
+        self._gatekeeping.on_keys(self._metrics.keys.prepare)
         self._tracing = build_tracing(config)
         self.engine.telemetry.traces = self._tracing
         self.grpc_port = 0
@@ -377,16 +379,19 @@ class Application:
 def run(config: Config, reread: Callable[[], Config] | None = None) -> int:
     """Serves until a signal; the exit status of the process.
 
-    `reread` reads the configuration again, for SIGHUP.
+    Where a load cannot be interrupted, the process ends here with that status. `reread` reads the
+    configuration again, for SIGHUP.
     """
     logs.configure(config.log.level, config.log.format)
     prepare_process()
+    status = 0
     try:
         asyncio.run(_serve(config, reread))
     except StartupError as error:
         logger.error("cannot serve: %s", error)
-        return 1
-    return 0
+        status = 1
+    end_process_if_any(status)
+    return status
 
 
 async def _serve(config: Config, reread: Callable[[], Config] | None) -> None:

@@ -31,6 +31,8 @@ class Client:
     """See PROBES.md."""
     secured: list[str]
     """Ranks at a server with mutual TLS; takes {target}, {ca}, {cert} and {key}, then query and texts."""
+    traced: list[str]
+    """As `plain`, as a part of the trace that TRACEPARENT names; empty = there is no such program."""
 
 
 def run(*command: str, cwd: Path, env: Mapping[str, str] | None = None) -> str:
@@ -61,12 +63,14 @@ def build_python(_folder: Path) -> Client:
         ],
         probe=[sys.executable, str(here / "probe.py")],
         secured=[sys.executable, str(EXAMPLES / "python" / "secured.py"), *SECURED],
+        traced=[],
     )
 
 
 def build_go(folder: Path) -> Client:
     go = CLIENTS / "go"
-    for package in ("./examples/plain", "./examples/rerank_file", "./examples/secured", "./internal/probe"):
+    examples = [f"./examples/{name}" for name in ("plain", "rerank_file", "secured", "traced")]
+    for package in (*examples, "./internal/probe"):
         run("go", "build", "-o", str(folder / Path(package).name), package, cwd=go)
     flags = ["-target", "{target}", "-top", "{top}", "{query}", "{file}"]
     return Client(
@@ -77,6 +81,7 @@ def build_go(folder: Path) -> Client:
         secured=[
             *(str(folder / "secured"), "-ca", "{ca}", "-cert", "{cert}", "-key", "{key}", "{target}"),
         ],
+        traced=[str(folder / "traced")],
     )
 
 
@@ -95,6 +100,7 @@ def build_java(folder: Path) -> Client:
         rerank_file=[*command, "io.rerankd.examples.RerankFile", "{target}", "{query}", "{file}", "{top}"],
         probe=[*command, "io.rerankd.client.Probe"],
         secured=[*command, "io.rerankd.examples.SecuredExample", *SECURED],
+        traced=[*command, "io.rerankd.examples.TracedExample"],
     )
 
 
@@ -119,6 +125,7 @@ def build_typescript(_folder: Path) -> Client:
         ],
         probe=["node", "--expose-gc", str(typescript / "dist-test" / "test" / "probe.js")],
         secured=["node", str(typescript / "examples" / "secured.mjs"), *SECURED],
+        traced=[],
     )
 
 

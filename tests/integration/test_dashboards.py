@@ -16,6 +16,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from support.calls import get, request
+from support.keys import shown, write_keys
 from support.servers import fake_config, serving
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,13 +84,16 @@ def expressions() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def series() -> dict[str, list[dict[str, str]]]:
+def series(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, str]]]:
     """Metric to the label sets of a server that has answered a call at each door."""
     import asyncio
 
+    keys = tmp_path_factory.mktemp("keys") / "keys.toml"
+    write_keys(keys, {"search": None})
+
     async def look() -> str:
-        async with serving(fake_config(http_enabled=True)) as server:
-            await server.stub.Rerank(request(3))
+        async with serving(fake_config(http_enabled=True, auth={"keys_file": keys})) as server:
+            await server.stub.Rerank(request(3), metadata=shown("search"))
             page: str = (await get(f"{server.http_url}/metrics"))[1]
             return page
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -10,14 +13,19 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from support.calls import chunks, get, request, start
+from support.certificates import Authority, needs_openssl
 from support.fake_backend import RAISE_WORD, FakeBackend
+from support.http import call
+from support.keys import shown, write_keys
 from support.servers import FakeServer, fake_config, serving
 
+from rerankd.access.key_file import KeyRecord
 from rerankd.telemetry.call_metrics import STATUS_CLASSES
 from rerankd.telemetry.metric_table import METRICS
 from rerankd.v1 import rerank_service_pb2 as pb
 
 FOREIGN = ("process_", "python_")
+NAMES = ("search", "small", "narrow")
 METHOD = {"grpc_service": "rerankd.v1.RerankService", "grpc_method": "Rerank"}
 
 
@@ -45,9 +53,18 @@ async def loaded(server: FakeServer) -> None:
     await server.stub.Rerank(request(1))
 
 
-async def test_the_page_holds_the_table_and_nothing_else_of_ours() -> None:
-    async with serving(with_http()) as server:
-        await loaded(server)
+def with_keys(folder: Path, **sections: Any) -> Any:
+    """A server with keys, which is open for whoever has none of a test's names."""
+    file = folder / "keys.toml"
+    small = KeyRecord(sha256="0" * 64, tokens_per_minute=60)
+    narrow = KeyRecord(sha256="0" * 64, models=("test/other",))
+    write_keys(file, {"search": None, "small": small, "narrow": narrow})
+    return with_http(auth={"keys_file": file}, server={"reload_seconds": 0.02}, **sections)
+
+
+async def test_the_page_holds_the_table_and_nothing_else_of_ours(tmp_path: Path) -> None:
+    async with serving(with_keys(tmp_path)) as server:
+        await server.stub.Rerank(request(1), metadata=shown("search"))
         found = await families(server)
     ours = {name: family for name, family in found.items() if not name.startswith(FOREIGN)}
     # The parser gives an info as a gauge of its whole name.
@@ -158,16 +175,109 @@ async def test_what_callers_make_up_makes_no_series() -> None:
 async def test_a_model_beyond_the_bound_counts_as_other() -> None:
     from prometheus_client import CollectorRegistry
 
+    from rerankd.telemetry.key_metrics import KeyMetrics
     from rerankd.telemetry.work_metrics import MAX_MODELS, WorkMetrics
 
     registry = CollectorRegistry()
-    work = WorkMetrics(registry)
+    work = WorkMetrics(registry, KeyMetrics(registry))
     for number in range(MAX_MODELS + 10):
         work.on_scored(f"model{number}", 1, 0)
     (counted,) = [family for family in registry.collect() if family.name == "rerankd_documents"]
     totals = {s.labels["model"]: s.value for s in counted.samples if s.name.endswith("_total")}
     assert len(totals) == MAX_MODELS + 1
     assert totals["other"] == 10
+
+
+async def test_calls_tokens_and_refusals_are_counted_by_key(tmp_path: Path) -> None:
+    async with serving(with_keys(tmp_path)) as server:
+        for wanted, name in ((request(5), "search"), (request(40), "small")):
+            await server.stub.Rerank(wanted, metadata=shown(name))
+        for name in ("small", "narrow"):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await server.stub.Rerank(request(5), metadata=shown(name))
+        with pytest.raises(grpc.aio.AioRpcError):
+            await server.stub.Warmup(pb.WarmupRequest(), metadata=shown("search")).read()
+        with pytest.raises(grpc.aio.AioRpcError):
+            await server.stub.Rerank(request(5), metadata=shown("nobody"))
+        body = {"query": "alpha", "documents": ["alpha", "beta"]}
+        for name, status in (("search", 200), ("small", 429)):
+            answer = await call(server.app.http_port, "/v2/rerank", body, headers=dict(shown(name)))
+            assert answer.status == status
+        calls = {name: await value(server, "rerankd_key_calls_total", key=name) for name in NAMES}
+        assert calls == {"search": 3, "small": 3, "narrow": 1}
+        tokens = [await value(server, "rerankd_key_tokens_total", key=name) for name in NAMES]
+        assert sum(tokens) == await value(server, "rerankd_tokens_total", model="test/fake")
+        assert min(tokens[:2]) > 0 == tokens[2]
+        refused = {("small", "QUOTA_EXCEEDED"), ("narrow", "FORBIDDEN"), ("search", "FORBIDDEN")}
+        samples = (await families(server))["rerankd_key_refusals"].samples
+        assert {(s.labels["key"], s.labels["reason"]) for s in samples if s.value} == refused
+        assert {s.labels["key"] for s in samples} == set(NAMES)
+
+
+async def test_what_a_cancelled_stream_took_is_its_keys(tmp_path: Path) -> None:
+    async with serving(with_keys(tmp_path)) as server:
+        stream = server.stub.RerankStream(metadata=shown("search"))
+        await stream.write(start(emit=pb.STREAM_EMIT_SCORES))
+        await stream.write(chunks(10, 10)[0])
+        scored = 0
+        while scored < 10:
+            scored += len((await stream.read()).scores.index)
+        assert not await value(server, "rerankd_key_tokens_total", key="search")
+        stream.cancel()
+        while not await value(server, "rerankd_key_tokens_total", key="search"):
+            """Each look lets the server go on."""
+        tokens = await value(server, "rerankd_key_tokens_total", key="search")
+        assert tokens == await value(server, "rerankd_tokens_total", model="test/fake")
+
+
+async def test_a_key_that_is_gone_has_no_series(tmp_path: Path) -> None:
+    async with serving(with_keys(tmp_path)) as server:
+        await server.stub.Rerank(request(1), metadata=shown("search"))
+        write_keys(tmp_path / "keys.toml", {"other": None})
+        while {"other"} != {
+            sample.labels["key"] for sample in (await families(server))["rerankd_key_calls"].samples
+        }:
+            """Each look lets the server go on."""
+        for name in ("rerankd_key_tokens", "rerankd_key_refusals"):
+            assert {s.labels["key"] for s in (await families(server))[name].samples} == {"other"}
+        page = (await get(f"{server.http_url}/metrics"))[1]
+        assert "search" not in page
+
+
+async def test_without_tls_nothing_expires() -> None:
+    async with serving(with_http()) as server:
+        for file in ("certificate", "client_ca"):
+            assert await value(server, "rerankd_tls_expiry_seconds", file=file) == math.inf
+
+
+@needs_openssl
+async def test_the_end_of_certificates_is_told_and_follows_their_files(tmp_path: Path) -> None:
+    from rerankd.access.certificates import CertificateFiles, Certificates
+    from rerankd.telemetry.metrics import Metrics
+
+    (tmp_path / "other").mkdir()
+    own, clients = Authority(tmp_path, "own", days=30), Authority(tmp_path, "clients", days=5)
+    files = CertificateFiles(
+        certificate=own.pair.certificate, key=own.pair.key, client_ca=clients.certificate
+    )
+    certificates = Certificates(files)
+
+    def page() -> str:
+        return metrics.render("")[0].decode()
+
+    def days(file: str) -> float:
+        line = f'rerankd_tls_expiry_seconds{{file="{file}"}} '
+        return float(page().split(line)[1].split("\n")[0]) / 86400
+
+    async with serving(with_http()) as server:
+        metrics = Metrics(server.app.engine, tls_seconds_left=certificates.seconds_left)
+        assert 29 < days("certificate") <= 30
+        assert 4 < days("client_ca") <= 5
+        newer = Authority(tmp_path / "other", "own", days=90)
+        newer.pair.certificate.replace(own.pair.certificate)
+        newer.pair.key.replace(own.pair.key)
+        assert certificates.reload()
+        assert 89 < days("certificate") <= 90
 
 
 async def test_the_page_is_open_metrics_for_whoever_asks() -> None:

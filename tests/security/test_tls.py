@@ -265,9 +265,19 @@ def test_the_end_of_a_certificate_is_told(
     pair = Authority(tmp_path, "own", days=days).pair
     Certificates(CertificateFiles(certificate=pair.certificate, key=pair.key)).tell_expiry()
     (line,) = [vars(record) for record in caplog.records]
-    assert line["levelname"] == level
+    assert (line["levelname"], line["file"]) == (level, "certificate")
     left = datetime.fromisoformat(line["not_after"]) - datetime.now(UTC)
     assert days - 1 <= left.days <= days
+
+
+def test_the_end_of_what_has_expired_is_told_too(tmp_path: Path) -> None:
+    old, good = Authority(tmp_path, "old"), Authority(tmp_path, "good", days=9)
+    old.expire()
+    both = tmp_path / "both.pem"
+    both.write_bytes(good.certificate.read_bytes() + old.certificate.read_bytes())
+    files = CertificateFiles(certificate=old.pair.certificate, key=old.pair.key, client_ca=both)
+    for seconds in Certificates(files).seconds_left().values():
+        assert -2 < seconds / 86400 < 0
 
 
 def test_half_of_a_pair_is_no_configuration() -> None:

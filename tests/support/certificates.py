@@ -39,6 +39,12 @@ class Authority:
         """What clients and servers trust."""
         return self.pair.certificate
 
+    def expire(self) -> None:
+        """Makes its own certificate one of yesterday."""
+        own = self.pair
+        _openssl(f"x509 -in {own.certificate} -signkey {own.key} -days -1 -out {own.certificate}.old")
+        Path(f"{own.certificate}.old").replace(own.certificate)
+
     def sign(self, name: str) -> Pair:
         """A certificate for localhost, good for servers and clients."""
         stem = self.folder / f"{self.name}-{name}"

@@ -102,7 +102,6 @@ class Access:
         """
         admitted = self._admit(self._operations.need_of(operation), _token_of(authorization), private)
         identity.set(admitted)
-        note_key(admitted.name)
         return admitted
 
     def _admit(self, need: Need, token: str | None, private: bool) -> Identity:
@@ -139,6 +138,7 @@ class Access:
             raise UnauthenticatedError("send the admin token as `authorization: Bearer <token>`")
         if not self._is_admin_token(token):
             raise UnauthenticatedError("this is not the admin token of this server")
+        note_key(_ADMIN.name)
         return _ADMIN
 
     def _is_admin_token(self, token: str) -> bool:
@@ -147,6 +147,8 @@ class Access:
 
 
 def _allowed(who: Identity, need: Need) -> Identity:
+    # Before it is decided: who is refused is told of by name as well.
+    note_key(who.name)
     if need.scopes and not need.scopes & who.scopes:
         wanted = " or ".join(sorted(need.scopes))
         raise ForbiddenError(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from rerankd.access.expiry import not_after
+from rerankd.access.expiry import first_not_after, not_after
 from rerankd.access.watching import signature_of
 
 logger = logging.getLogger(__name__)
@@ -53,6 +55,8 @@ class Material:
     client_ca: bytes | None = None
     context: ssl.SSLContext = field(repr=False, compare=False)
     """For servers that are built on Python's own TLS."""
+    ends: Mapping[str, datetime | None] = field(default_factory=dict, compare=False)
+    """When the certificate, and the first of the client authorities, expire; None = it cannot be told."""
 
 
 class Certificates:
@@ -85,14 +89,22 @@ class Certificates:
         return True
 
     def tell_expiry(self) -> None:
-        """Writes when the certificate ends into the log; a warning where that is soon. May block."""
-        end = not_after(self.files.certificate, self.files.key)
-        if end is None:
-            logger.warning("the certificate has expired, or its end cannot be told")
-            return
-        soon = end - datetime.now(UTC) < _SOON
-        level = logging.WARNING if soon else logging.INFO
-        logger.log(level, "certificate in force", extra={"not_after": end.isoformat()})
+        """Writes when the certificate and the client authorities end into the log; a warning where soon."""
+        for file, end in self.current.ends.items():
+            if end is None:
+                logger.warning("the end of a certificate cannot be told", extra={"file": file})
+                continue
+            soon = end - datetime.now(UTC) < _SOON
+            level = logging.WARNING if soon else logging.INFO
+            logger.log(level, "certificate in force", extra={"file": file, "not_after": end.isoformat()})
+
+    def seconds_left(self) -> Mapping[str, float]:
+        """Seconds until each file of `ends` expires, below 0 for one that has; NaN = it cannot be told."""
+        now = datetime.now(UTC)
+        return {
+            file: (end - now).total_seconds() if end is not None else math.nan
+            for file, end in self.current.ends.items()
+        }
 
     def context(self) -> ssl.SSLContext:
         """A context for a listener: each handshake uses what is in force when it begins."""
@@ -114,10 +126,18 @@ def _read(files: CertificateFiles) -> Material:
             key=_bytes(files.key, "key"),
             client_ca=_bytes(files.client_ca, "client_ca") if files.client_ca is not None else None,
             context=_context(files),
+            ends=_ends(files),
         )
         if before == [signature_of(path) for path in files.paths]:
             return material
     raise CertificateError("the files of tls change faster than they can be read")
+
+
+def _ends(files: CertificateFiles) -> dict[str, datetime | None]:
+    ends = {"certificate": not_after(files.certificate, files.key)}
+    if files.client_ca is not None:
+        ends["client_ca"] = first_not_after(files.client_ca)
+    return ends
 
 
 def _context(files: CertificateFiles) -> ssl.SSLContext:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -50,6 +50,15 @@ class Gatekeeping:
         if self.certificates is not None:
             self.certificates.tell_expiry()
         self._watch.start()
+
+    def on_keys(self, listener: Callable[[Collection[str]], None]) -> None:
+        """Calls `listener` with the names of the keys, now and whenever they change; never without a file."""
+        if self._keyring is not None:
+            self._keyring.on_change(listener)
+
+    def seconds_left(self) -> Mapping[str, float]:
+        """Seconds until each file of TLS that is there expires."""
+        return self.certificates.seconds_left() if self.certificates is not None else {}
 
     def reload_soon(self) -> None:
         """Reads keys and certificates again; for a handler of signals, which cannot wait."""

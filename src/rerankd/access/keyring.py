@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,12 @@ class Keyring:
         self._records: Mapping[str, KeyRecord] = {}
         self._quotas: dict[str, Quota] = {}
         self._buckets: dict[str, list[tuple[str, Key]]] = {}
+        self._listeners: list[Callable[[Collection[str]], None]] = []
+
+    def on_change(self, listener: Callable[[Collection[str]], None]) -> None:
+        """Calls `listener` with the names of the keys, now and whenever they change."""
+        self._listeners.append(listener)
+        listener(self._records.keys())
 
     def read(self) -> Mapping[str, KeyRecord]:
         """What the file says now; raises KeyFileError where it says nothing that can be used."""
@@ -56,6 +62,8 @@ class Keyring:
         self._quotas, self._buckets = quotas, buckets
         added, removed = set(records).difference(self._records), set(self._records).difference(records)
         self._records = records
+        for listener in self._listeners:
+            listener(records.keys())
         logger.info(
             "keys read", extra={"keys": len(records), "added": sorted(added), "removed": sorted(removed)}
         )

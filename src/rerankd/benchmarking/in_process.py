@@ -44,6 +44,9 @@ class Packing:
     def on_dropped(self, why: Dropped, documents: int) -> None:
         """Nothing to count."""
 
+    def on_ended(self, tokens: int) -> None:
+        """Nothing to count."""
+
 
 class EngineSubject:
     """One model with one precision and number of lanes; made by `load_engine`."""

@@ -17,5 +17,12 @@ def main() -> None:
         )
         sys.exit(1)
     from rerankd.cli._app import app
+    from rerankd.core.native_threads import end_process_if_any
 
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        # A command that Ctrl-C ended can leave the load of a model behind.
+        if isinstance(end.code, int):
+            end_process_if_any(end.code)
+        raise

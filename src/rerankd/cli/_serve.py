@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -52,10 +54,20 @@ def serve(
         "log.level": log_level,
         "log.format": log_format,
     }
-    config = load_config(flags, settings, config_file)
-    # gRPC reads it when it is imported. Without it each stranger whose handshake fails writes a line to
-    # stderr that is no line of the log.
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    with server_packages():
-        from rerankd.app import run
-    ctx.exit(run(config, config_reader(flags, settings, config_file)))
+    # The packages of the server take seconds to import; until it listens to signals itself, nothing is lost
+    # by an end at once, and the first process of a container would not even hear of SIGTERM.
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        config = load_config(flags, settings, config_file)
+        # gRPC reads it when it is imported. Without it each stranger whose handshake fails writes a line to
+        # stderr that is no line of the log.
+        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+        with server_packages():
+            from rerankd.app import run
+        ctx.exit(run(config, config_reader(flags, settings, config_file)))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(_number: int, _frame: object) -> NoReturn:
+    raise SystemExit(0)

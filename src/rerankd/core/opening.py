@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 
 from rerankd.backends.base import AnyBackend, NoBackend, ProgressReporter, TextBackend
 from rerankd.core.errors import RerankdError
 from rerankd.core.gate import Gate
 from rerankd.core.loaded import DelegatedModel, LoadedModel, LocalModel, NoModel
+from rerankd.core.native_threads import NativeThread
 from rerankd.core.scheduler import Scheduler
 from rerankd.core.telemetry import Telemetry
 from rerankd.core.types import ModelRef
@@ -86,5 +86,5 @@ async def in_thread(work: Callable[[], AnyBackend], name: str) -> AnyBackend:
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, *outcome)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    NativeThread(target=run, name=name).start()
     return await done

@@ -109,6 +109,7 @@ class Run(ABC):
             late = self._deadline is not None and time.monotonic() >= self._deadline
             told = Dropped.DEADLINE if late and why is Dropped.CANCELLED else why
             self._telemetry.work.on_dropped(told, self._in_flight)
+        self._telemetry.work.on_ended(self.usage.tokens)
         self._end()
 
     @abstractmethod

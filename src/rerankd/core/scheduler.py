@@ -15,6 +15,7 @@ from rerankd.core.errors import BackendFailedError, RerankdError, going_down, un
 from rerankd.core.fair_queue import FairQueue, RequestQueue
 from rerankd.core.forecast import Server, Work, check_time
 from rerankd.core.micro_batch import MicroBatch, PairSink, QueuedPair, Ticket
+from rerankd.core.native_threads import NativeThread
 from rerankd.core.pace import Pace
 from rerankd.core.telemetry import BatchRun, Telemetry
 from rerankd.core.types import Priority
@@ -195,7 +196,7 @@ class Scheduler:
 
     def _start_lane(self, lane: int) -> None:
         name = f"infer-{lane}-{self._backend.description.id}"
-        thread = threading.Thread(target=self._run_lane, args=(lane,), name=name, daemon=True)
+        thread = NativeThread(target=self._run_lane, args=(lane,), name=name)
         self._lanes[lane:] = [thread, *self._lanes[lane + 1 :]]
         thread.start()
 

@@ -64,6 +64,9 @@ class WorkObserver(Protocol):
     def on_dropped(self, why: Dropped, documents: int) -> None:
         """So many documents will not be scored that were taken in."""
 
+    def on_ended(self, tokens: int) -> None:
+        """The work of the call whose task is running has ended, after so many tokens."""
+
 
 class CallTrace(Protocol):
     """The trace of one call, told of what is done for it."""
@@ -98,6 +101,9 @@ class _Nobody:
         pass
 
     def on_dropped(self, why: Dropped, documents: int) -> None:
+        pass
+
+    def on_ended(self, tokens: int) -> None:
         pass
 
     def current(self) -> CallTrace | None:

@@ -67,7 +67,7 @@ class Counting(CallInterceptor):
 
         def end(code: str) -> None:
             record = calls.call_record.get() or calls.CallRecord()
-            self._counts.handled(method, code, time.monotonic() - started, record.reason)
+            self._counts.handled(method, code, time.monotonic() - started, record)
 
         async with _ending(context, end):
             yield

@@ -110,7 +110,7 @@ class Door:
         finally:
             seconds = time.monotonic() - started
             _log(scope, reply.status, record, seconds)
-            self._counts.handled(scope["path"], reply.status, seconds, record.reason)
+            self._counts.handled(scope["path"], reply.status, seconds, record)
             told = result_attributes(record, identity)
             reason = record.reason or (str(reply.status) if reply.status >= 500 else "")
             span.end({**told, "http.response.status_code": reply.status}, error=reason)

@@ -62,7 +62,10 @@ class RerankReplica:
             await _warm(warmup, config)
         self._health.set(SERVICE, serving=True)
         self._service = RerankService(
-            self._engine, warmup, default_timeout_seconds=config.warmup.timeout_seconds
+            self._engine,
+            warmup,
+            default_timeout_seconds=config.warmup.timeout_seconds,
+            stream_idle_seconds=config.server.stream_idle_seconds,
         )
         self._http = _http_door(self._engine, config, self._gatekeeping.access)
         # As in the server itself, without what Serve does: draining, and the replies' metadata.
@@ -139,10 +142,17 @@ class RerankReplica:
 
         Watched for good, a replica would count each client as a call under way and never scale down.
         """
-        context = ServeContext(grpc_context)
-        grpc_context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        async with _closing(self._health.Watch(request, _as_grpc(context))) as statuses:
-            yield await anext(statuses)
+
+        async def first(context: Any) -> health_pb2.HealthCheckResponse:
+            async with _closing(self._health.Watch(request, context)) as statuses:
+                return await anext(statuses)
+
+        status = await self._answer(
+            "Watch", first, grpc_context, health_pb2.HealthCheckResponse(), path=_HEALTH_PATH
+        )
+        if not grpc_context.code():
+            grpc_context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        yield status
 
     async def answer_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a call of Serve's HTTP proxy."""
@@ -234,4 +244,11 @@ def _gatekeeping(config: Config) -> Gatekeeping:
 def _http_door(engine: Engine, config: Config, access: access.Access) -> Door:
     from rerankd.http_api.routes import application
 
-    return application(engine, lambda: "ready", accept_any_model=config.http.accept_any_model, access=access)
+    return application(
+        engine,
+        lambda: "ready",
+        accept_any_model=config.http.accept_any_model,
+        access=access,
+        body_timeout_seconds=config.http.body_timeout_seconds,
+        stream_idle_seconds=config.server.stream_idle_seconds,
+    )

@@ -9,7 +9,9 @@ from prometheus_client import CollectorRegistry
 
 from rerankd.core.errors import ERROR_CLASSES
 from rerankd.telemetry import metric_table as table
+from rerankd.telemetry.calls import CallRecord
 from rerankd.telemetry.instruments import counter, gauge, histogram
+from rerankd.telemetry.key_metrics import KeyMetrics
 
 OTHER_ROUTE = "other"
 STATUS_CLASSES = ("2xx", "3xx", "4xx", "5xx")
@@ -32,31 +34,33 @@ class Method:
         return self.type, service, method
 
 
-class Failures:
-    """Counts failed calls by reason."""
+class Ended:
+    """Counts calls that have ended, at whichever door: the failed by reason, and all by key."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, keys: KeyMetrics) -> None:
+        self._keys = keys
         errors = counter(table.ERRORS, registry)
         reasons = {kind.spec.reason for kind in ERROR_CLASSES}
         self._by_reason = {reason: errors.labels(reason) for reason in sorted(reasons)}
 
-    def count(self, reason: str) -> None:
-        """Counts a failed call; an empty reason, or one that is not in the table, is none."""
-        if (failures := self._by_reason.get(reason)) is not None:
+    def count(self, record: CallRecord) -> None:
+        """Counts a call; an empty reason, or one that is not in the table, is no failure."""
+        if (failures := self._by_reason.get(record.reason)) is not None:
             failures.inc()
+        self._keys.ended(record.key, record.reason)
 
 
 class GrpcCalls:
     """Counts the calls of the gRPC door; those of methods that were not named at first are not counted."""
 
-    def __init__(self, registry: CollectorRegistry, in_progress: InProgress, failures: Failures) -> None:
+    def __init__(self, registry: CollectorRegistry, in_progress: InProgress, ended: Ended) -> None:
         self._started = counter(table.GRPC_STARTED, registry)
         self._handled = counter(table.GRPC_HANDLED, registry)
         self._received = counter(table.GRPC_RECEIVED, registry)
         self._sent = counter(table.GRPC_SENT, registry)
         self._seconds = histogram(table.GRPC_SECONDS, registry)
         self._in_progress = in_progress
-        self._failures = failures
+        self._ended = ended
         self._labels: dict[str, tuple[str, str, str]] = {}
 
     def prepare(self, methods: Iterable[Method], codes: Sequence[str]) -> None:
@@ -74,12 +78,12 @@ class GrpcCalls:
             self._started.labels(*labels).inc()
         self._in_progress.begin(GRPC_DOOR)
 
-    def handled(self, path: str, code: str, seconds: float, reason: str) -> None:
+    def handled(self, path: str, code: str, seconds: float, record: CallRecord) -> None:
         """A call has ended."""
         if (labels := self._labels.get(path)) is not None:
             self._handled.labels(*labels, code).inc()
             self._seconds.labels(*labels).observe(seconds)
-        self._failures.count(reason)
+        self._ended.count(record)
         self._in_progress.end(GRPC_DOOR)
 
     def received(self, path: str) -> None:
@@ -96,11 +100,11 @@ class GrpcCalls:
 class HttpCalls:
     """Counts the requests of the HTTP door."""
 
-    def __init__(self, registry: CollectorRegistry, in_progress: InProgress, failures: Failures) -> None:
+    def __init__(self, registry: CollectorRegistry, in_progress: InProgress, ended: Ended) -> None:
         self._requests = counter(table.HTTP_REQUESTS, registry)
         self._seconds = histogram(table.HTTP_SECONDS, registry)
         self._in_progress = in_progress
-        self._failures = failures
+        self._ended = ended
         self._routes: set[str] = set()
         self.prepare([OTHER_ROUTE])
 
@@ -116,12 +120,12 @@ class HttpCalls:
         """A request has come."""
         self._in_progress.begin(HTTP_DOOR)
 
-    def handled(self, path: str, status: int, seconds: float, reason: str) -> None:
+    def handled(self, path: str, status: int, seconds: float, record: CallRecord) -> None:
         """A request was answered; `status` 0 = its caller went away before."""
         route = self.route_of(path)
         self._requests.labels(route, STATUS_CLASSES[min(max(status or 499, 200), 599) // 100 - 2]).inc()
         self._seconds.labels(route).observe(seconds)
-        self._failures.count(reason)
+        self._ended.count(record)
         self._in_progress.end(HTTP_DOOR)
 
     def route_of(self, path: str) -> str:

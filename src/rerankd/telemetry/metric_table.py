@@ -154,6 +154,28 @@ MEMORY_EXCEEDED = _gauge(
     "rerankd_memory_exceeded", "1 while memory is above its ceiling and unary calls are refused, else 0."
 )
 STREAMS_PAUSED = _gauge("rerankd_streams_paused", "Streams that are not read now because memory is short.")
+KEY_CALLS = _counter(
+    "rerankd_key_calls_total",
+    "Calls of both doors that ended and were made with a key of `auth.keys_file`, by the key's name.",
+    "key",
+)
+KEY_TOKENS = _counter(
+    "rerankd_key_tokens_total",
+    "Tokens that models read for calls with each key, also for those that were cancelled.",
+    "key",
+)
+KEY_REFUSALS = _counter(
+    "rerankd_key_refusals_total",
+    "Calls with each key that were refused: FORBIDDEN, QUOTA_EXCEEDED or OVERLOADED.",
+    "key",
+    "reason",
+)
+TLS_EXPIRY = _gauge(
+    "rerankd_tls_expiry_seconds",
+    "Seconds until `tls.certificate`, or the first authority in `tls.client_ca`, expires; below 0 after it, "
+    "+Inf where there is no such file.",
+    "file",
+)
 BUILD = MetricSpec(name="rerankd_build_info", kind="info", help="What is running.", labels=("version",))
 
 METRICS: tuple[MetricSpec, ...] = (
@@ -189,6 +211,10 @@ METRICS: tuple[MetricSpec, ...] = (
     MEMORY_LIMIT,
     MEMORY_EXCEEDED,
     STREAMS_PAUSED,
+    KEY_CALLS,
+    KEY_TOKENS,
+    KEY_REFUSALS,
+    TLS_EXPIRY,
     BUILD,
 )
 """The table, in the order of the documentation."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -18,7 +19,8 @@ from rerankd.core.registry import ModelReport
 from rerankd.core.score_cache import ScoreCache
 from rerankd.core.types import ModelState, Outcome
 from rerankd.telemetry import metric_table as table
-from rerankd.telemetry.call_metrics import Failures, GrpcCalls, HttpCalls, InProgress
+from rerankd.telemetry.call_metrics import Ended, GrpcCalls, HttpCalls, InProgress
+from rerankd.telemetry.key_metrics import KeyMetrics
 from rerankd.telemetry.metric_table import MetricSpec
 from rerankd.telemetry.work_metrics import MAX_MODELS, WorkMetrics
 
@@ -29,6 +31,10 @@ _EXPECTED_RANKINGS = (
 )
 
 
+TlsSecondsLeft = Callable[[], Mapping[str, float]]
+_TLS_FILES = ("certificate", "client_ca")
+
+
 class Metrics:
     """The metrics page of one process.
 
@@ -36,16 +42,22 @@ class Metrics:
         grpc: To be told of the calls of the gRPC door.
         http: To be told of the requests of the HTTP door.
         work: To be told of the models' work.
+        keys: To be told which keys there are.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        """Counts the engine's work from now on; an engine has one `Metrics`."""
+    def __init__(self, engine: Engine, *, tls_seconds_left: TlsSecondsLeft | None = None) -> None:
+        """Counts the engine's work from now on; an engine has one `Metrics`.
+
+        `tls_seconds_left`: seconds until each file of TLS expires; None = there are none.
+        """
         self._registry = registry = CollectorRegistry()
-        in_progress, failures = InProgress(registry), Failures(registry)
-        self.grpc = GrpcCalls(registry, in_progress, failures)
-        self.http = HttpCalls(registry, in_progress, failures)
-        self.work = WorkMetrics(registry)
+        self.keys = KeyMetrics(registry)
+        in_progress, ended = InProgress(registry), Ended(registry, self.keys)
+        self.grpc = GrpcCalls(registry, in_progress, ended)
+        self.http = HttpCalls(registry, in_progress, ended)
+        self.work = WorkMetrics(registry, self.keys)
         registry.register(_EngineCollector(engine))
+        registry.register(_TlsCollector(tls_seconds_left or dict))
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
@@ -122,6 +134,19 @@ class _EngineCollector(Collector):
         ).items():
             rankings.add_metric([outcome.value, reason], count)
         return rankings
+
+
+class _TlsCollector(Collector):
+    def __init__(self, seconds_left: TlsSecondsLeft) -> None:
+        self._seconds_left = seconds_left
+
+    def collect(self) -> Iterator[Metric]:
+        """How long the certificates in force are good."""
+        spec, known = table.TLS_EXPIRY, self._seconds_left()
+        left = GaugeMetricFamily(spec.family, spec.help, labels=spec.labels)
+        for file in _TLS_FILES:
+            left.add_metric([file], known.get(file, math.inf))
+        yield left
 
 
 def _gauge(spec: MetricSpec, value: float) -> GaugeMetricFamily:

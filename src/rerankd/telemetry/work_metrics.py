@@ -7,7 +7,9 @@ from prometheus_client import CollectorRegistry
 from rerankd.core.telemetry import BatchRun, Dropped
 from rerankd.core.types import Priority
 from rerankd.telemetry import metric_table as table
+from rerankd.telemetry.calls import call_record
 from rerankd.telemetry.instruments import counter, histogram
+from rerankd.telemetry.key_metrics import KeyMetrics
 
 MAX_MODELS = 64
 """Models that have series of their own. Requests can name models of providers by any name that they make up;
@@ -18,7 +20,8 @@ OTHER_MODEL = "other"
 class WorkMetrics:
     """A `WorkObserver` that counts."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, keys: KeyMetrics) -> None:
+        self._keys = keys
         wait = histogram(table.QUEUE_WAIT, registry)
         dropped = counter(table.DROPPED, registry)
         self._wait = {priority: wait.labels(priority.value) for priority in Priority}
@@ -72,6 +75,11 @@ class WorkMetrics:
     def on_dropped(self, why: Dropped, documents: int) -> None:
         """Counts what will not be scored."""
         self._dropped[why].inc(documents)
+
+    def on_ended(self, tokens: int) -> None:
+        """Counts what a call's key has used."""
+        if tokens and (record := call_record.get()) is not None:
+            self._keys.read(record.key, tokens)
 
     def _name(self, model: str) -> str:
         if model not in self._models:

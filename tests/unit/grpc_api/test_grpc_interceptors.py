@@ -9,13 +9,14 @@ from rerankd.core.errors import OverloadedError, RerankdError
 from rerankd.grpc_api.errors import MAX_DETAILS_BYTES, status_from
 from rerankd.grpc_api.interceptors import Draining, chain
 from rerankd.grpc_api.server import GrpcSettings, bracketed, channel_options
-from rerankd.telemetry.call_metrics import Failures, GrpcCalls, InProgress
+from rerankd.telemetry.call_metrics import Ended, GrpcCalls, InProgress
+from rerankd.telemetry.key_metrics import KeyMetrics
 from rerankd.telemetry.tracing import NoTracing
 
 
 def test_the_interceptors_stand_in_the_order_that_was_agreed() -> None:
     registry = CollectorRegistry()
-    counts = GrpcCalls(registry, InProgress(registry), Failures(registry))
+    counts = GrpcCalls(registry, InProgress(registry), Ended(registry, KeyMetrics(registry)))
     every = chain(Draining(), Access(), tracing=NoTracing(), counts=counts)
     names = [interceptor.name for interceptor in every]
     looking_on = ["tracing", "request-id", "metrics", "logging"]

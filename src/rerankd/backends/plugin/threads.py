@@ -10,6 +10,8 @@ import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from rerankd.core.native_threads import NativeThread
+
 _STOP_SECONDS = 5.0
 """How long code that does not end is waited for; its thread ends with the process."""
 
@@ -83,7 +85,7 @@ class PluginThreads:
         self._jobs.put((function, done))
         if len(self._workers) < self._most_workers:
             name = f"plugin-{self._name}-{len(self._workers)}"
-            worker = threading.Thread(target=self._work, name=name, daemon=True)
+            worker = NativeThread(target=self._work, name=name)
             self._workers.append(worker)
             worker.start()
         self._blocking.add(done)
@@ -105,8 +107,8 @@ class PluginThreads:
 
     def _start_loop(self) -> asyncio.AbstractEventLoop:
         self._loop = asyncio.new_event_loop()
-        self._loop_thread = threading.Thread(
-            target=_run_loop, args=(self._loop,), name=f"plugin-{self._name}-loop", daemon=True
+        self._loop_thread = NativeThread(
+            target=_run_loop, args=(self._loop,), name=f"plugin-{self._name}-loop"
         )
         self._loop_thread.start()
         return self._loop

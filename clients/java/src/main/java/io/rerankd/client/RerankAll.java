@@ -21,11 +21,13 @@ final class RerankAll
   private final RerankRequest withoutDocuments;
   private final CallSettings settings;
   private final CompletableFuture<RerankResponse> result;
-  private final ServerLimits.UnaryBudget budget;
+  private final Calls calls;
+  private final CallerContext caller = CallerContext.capture();
   private final SynchronizationContext context =
       new SynchronizationContext((thread, thrown) -> fail(thrown));
 
   private final ArrayDeque<Document> buffer = new ArrayDeque<>();
+  private ServerLimits.UnaryBudget budget;
   private Flow.Subscription source;
   private long coming;
   private boolean sourceDone;
@@ -43,10 +45,11 @@ final class RerankAll
     this.withoutDocuments = withoutDocuments;
     this.settings = settings;
     this.result = result;
-    budget = calls.limits().unaryBudget(withoutDocuments);
+    this.calls = calls;
   }
 
   void readFrom(Flow.Publisher<? extends Document> documents) {
+    budget = calls.limits().unaryBudget(withoutDocuments);
     result.whenComplete((answer, failure) -> context.execute(this::stopReading));
     documents.subscribe(this);
   }
@@ -74,7 +77,7 @@ final class RerankAll
             drain();
           } else if (!budget.take(document)) {
             streaming = true;
-            stream();
+            caller.run(this::stream);
           } else if (coming == 0) {
             ask(READ_AHEAD);
           }
@@ -102,7 +105,7 @@ final class RerankAll
           if (streaming) {
             drain();
           } else {
-            sendAtOnce();
+            caller.run(this::sendAtOnce);
           }
         });
   }

@@ -89,8 +89,8 @@ public final class RerankdAsyncClient {
     Objects.requireNonNull(documents, "documents");
     RerankRequest empty = RerankdClient.request(query, List.of(), options);
     CallFuture<RerankResponse> result = new CallFuture<>();
-    Runnable begin =
-        () -> new RerankAll(this, calls, empty, settings, result).readFrom(documents);
+    RerankAll all = new RerankAll(this, calls, empty, settings, result);
+    Runnable begin = () -> all.readFrom(documents);
     if (calls.limitsKnown()) {
       begin.run();
     } else {
@@ -215,15 +215,18 @@ public final class RerankdAsyncClient {
       Deadline deadline,
       Function<RerankServiceStub, BiConsumer<Q, StreamObserver<A>>> method) {
     CallFuture<A> result = new CallFuture<>();
+    CallerContext caller = CallerContext.capture();
     Runnable send =
         () -> {
           calls.limits().check(request);
-          result.start(
-              method.apply(calls.async(deadline)),
-              request,
-              answer -> {},
-              result::complete,
-              result::completeExceptionally);
+          caller.run(
+              () ->
+                  result.start(
+                      method.apply(calls.async(deadline)),
+                      request,
+                      answer -> {},
+                      result::complete,
+                      result::completeExceptionally));
         };
     if (calls.limits().admit(request) || calls.limitsKnown()) {
       result.attempt(send);

@@ -238,8 +238,10 @@ public final class RerankdClientBuilder {
             .perRpcBufferLimit(17L * MIB)
             .retryBufferSize(256L * MIB)
             .userAgent("rerankd-java/" + version())
-            .maxInboundMessageSize(maxReceiveBytes)
-            .intercept(MetadataUtils.newAttachHeadersInterceptor(metadata));
+            .maxInboundMessageSize(maxReceiveBytes);
+    // The last added is asked first: a span that an interceptor of the application makes wins.
+    Tracing.interceptor().ifPresent(builder::intercept);
+    builder.intercept(MetadataUtils.newAttachHeadersInterceptor(metadata));
     if (!keepalive.isZero()) {
       builder.keepAliveTime(keepalive.toNanos(), TimeUnit.NANOSECONDS).keepAliveWithoutCalls(true);
     }

@@ -1,6 +1,5 @@
 package io.rerankd.client;
 
-import io.grpc.Context;
 import io.grpc.Deadline;
 import io.grpc.SynchronizationContext;
 import io.rerankd.v1.Document;
@@ -27,7 +26,7 @@ final class StreamEngine
   private final SynchronizationContext context =
       new SynchronizationContext(
           (thread, thrown) -> this.context.execute(() -> end(thrown)));
-  private final Context callerContext = Context.current();
+  private final CallerContext callerContext = CallerContext.capture();
   private final StreamSupport support;
   private final StreamPlan plan;
   private final Flow.Publisher<? extends Document> documents;
