@@ -21,7 +21,7 @@ from rerankd.core.native_threads import end_process_if_any
 from rerankd.core.registry import ModelReport
 from rerankd.core.warmup import Warmup, WarmupRequest, read_samples
 from rerankd.diagnostics.bundle import Bundler
-from rerankd.doors import gatekeeping_of, grpc_settings, http_server, prepare_process
+from rerankd.doors import gatekeeping_of, grpc_settings, http_server, own_routes, prepare_process
 from rerankd.grpc_api.configuration import ConfigService
 from rerankd.grpc_api.health import SERVICE, HealthService
 from rerankd.grpc_api.probe import GrpcProbe
@@ -284,32 +284,19 @@ class Application:
         self._open.set()
 
     async def _open_http_door(self) -> None:
-        from rerankd.http_api.configuration import configuration_routes
-        from rerankd.http_api.diagnostics import diagnostics_paths, diagnostics_routes
-        from rerankd.http_api.openapi.configuration import configuration_paths
-        from rerankd.http_api.playground.routes import playground_paths, playground_routes
         from rerankd.http_api.routes import application
 
         bundler = Bundler(
             config=self.config, engine=self.engine, metrics=self._metrics, offered=self._offered()
         )
+        own = own_routes(self.config, self._reconfiguration, bundler, self.grpc_port)
         door = application(
             self.engine,
             lambda: self._state,
             accept_any_model=self.config.http.accept_any_model,
             offered=self._offered(),
-            extra_routes=[
-                *configuration_routes(self._reconfiguration),
-                *diagnostics_routes(bundler),
-                *self._learning.http_routes(),
-                *(playground_routes(self.grpc_port) if self.config.http.playground else ()),
-            ],
-            extra_paths={
-                **configuration_paths(),
-                **diagnostics_paths(),
-                **self._learning.http_paths(),
-                **(playground_paths() if self.config.http.playground else {}),
-            },
+            extra_routes=[*own.routes, *self._learning.http_routes()],
+            extra_paths={**own.paths, **self._learning.http_paths()},
             access=self._gatekeeping.access,
             body_timeout_seconds=self.config.http.body_timeout_seconds,
             stream_idle_seconds=self.config.server.stream_idle_seconds,

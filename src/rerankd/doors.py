@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import resource
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from rerankd.access.certificates import CertificateError, Certificates
 from rerankd.access.composition import Gatekeeping
@@ -14,8 +15,12 @@ from rerankd.config import Config
 from rerankd.grpc_api.server import GrpcSettings, bracketed
 
 if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+    from rerankd.diagnostics.bundle import Bundler
     from rerankd.http_api.door import Door
     from rerankd.http_api.server import HttpServer
+    from rerankd.reconfiguration.reconfiguration import Reconfiguration
 
 
 def prepare_process() -> None:
@@ -47,6 +52,31 @@ def grpc_settings(config: Config) -> GrpcSettings:
         max_connection_idle_seconds=config.server.max_connection_idle_seconds,
         max_connections=config.server.max_connections,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnRoutes:
+    """Routes of the HTTP door that are nobody's dialect, and what OpenAPI says of them."""
+
+    routes: list[BaseRoute]
+    paths: dict[str, Any]
+
+
+def own_routes(
+    config: Config, reconfiguration: Reconfiguration, bundler: Bundler, grpc_port: int
+) -> OwnRoutes:
+    """Configuration, the debug bundle, and the playground where it is not turned off."""
+    from rerankd.http_api.configuration import configuration_routes
+    from rerankd.http_api.diagnostics import diagnostics_paths, diagnostics_routes
+    from rerankd.http_api.openapi.configuration import configuration_paths
+    from rerankd.http_api.playground.routes import playground_paths, playground_routes
+
+    routes: list[BaseRoute] = [*configuration_routes(reconfiguration), *diagnostics_routes(bundler)]
+    paths = {**configuration_paths(), **diagnostics_paths()}
+    if config.http.playground:
+        routes += playground_routes(grpc_port)
+        paths |= playground_paths()
+    return OwnRoutes(routes=routes, paths=paths)
 
 
 def http_server(config: Config, door: Door, certificates: Certificates | None) -> HttpServer:
