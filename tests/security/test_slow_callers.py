@@ -117,6 +117,16 @@ async def test_a_body_that_does_not_end_is_a_timeout(drops: bytes) -> None:
         await still_serves(server)
 
 
+async def test_garbage_within_a_body_is_no_fault_of_the_server(caplog: pytest.LogCaptureFixture) -> None:
+    for path in (b"/v2/rerank", b"/nowhere"):
+        async with patient() as server, raw(server.app.http_port) as (reader, writer):
+            head = b"POST %s HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nno size\r\n"
+            writer.write(head % path)
+            assert (await everything(reader)).split()[1] == b"400"
+            await still_serves(server)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 async def test_a_body_that_nobody_wants_is_not_waited_for() -> None:
     async with patient(header=SHORT) as server, raw(server.app.http_port) as (reader, writer):
         writer.write(b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n")

@@ -62,8 +62,11 @@ class World:
     def __exit__(self, *_: object) -> None:
         try:
             if self._server is not None:
-                self.check_server()
-                assert self._server.stop() == 0
+                try:
+                    self.check_server()
+                finally:
+                    status = self._server.stop()
+                assert status == 0
         finally:
             self._stack.close()
 

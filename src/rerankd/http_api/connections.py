@@ -67,6 +67,13 @@ class PatientProtocol(H11Protocol):
         elif self.timeout_keep_alive_task is None:
             self._wait()
 
+    def send_400_response(self, msg: str) -> None:
+        """Answers what is no HTTP, and lets the call go that it followed: nobody can be answered any more."""
+        super().send_400_response(msg)
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
     def on_response_complete(self) -> None:
         """From now on uvicorn's own bound on resting connections holds."""
         self._stop_waiting()

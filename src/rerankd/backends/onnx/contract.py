@@ -196,10 +196,12 @@ def _embedding_rows(graph: GraphProto) -> int | None:
     rows = {tensor.name: tensor.dims[0] for tensor in graph.initializer if tensor.dims}
     ids = {"input_ids"}
     for node in graph.node:
-        if node.op_type in ("DequantizeLinear", "Cast", "Identity") and node.input[0] in rows:
-            rows[node.output[0]] = rows[node.input[0]]
-        elif node.op_type in _SHAPE_ONLY and node.input[0] in ids:
-            ids.add(node.output[0])
-        elif node.op_type == "Gather" and node.input[0] in rows and node.input[1] in ids:
-            return int(rows[node.input[0]])
+        # A damaged graph has nodes that lack what they need; the runtime says so when it opens it.
+        (first, second, *_), (output, *_) = (*node.input, "", ""), (*node.output, "")
+        if node.op_type in ("DequantizeLinear", "Cast", "Identity") and first in rows:
+            rows[output] = rows[first]
+        elif node.op_type in _SHAPE_ONLY and first in ids:
+            ids.add(output)
+        elif node.op_type == "Gather" and first in rows and second in ids:
+            return int(rows[first])
     return None

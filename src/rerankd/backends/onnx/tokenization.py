@@ -42,10 +42,13 @@ class PairTokenizer:
         itself does without.
 
         Raises:
-            ModelFailedError: The limit leaves no room for a query and a document.
+            ModelFailedError: The limit leaves no room for a query and a document, or the tokenizer fails.
         """
         self._tokenizer = tokenizer
-        self._template = find_template(tokenizer)
+        try:
+            self._template = find_template(tokenizer)
+        except Exception as error:  # The library raises bare Exception.
+            raise ModelFailedError(f"tokenizer.json cannot be used: {short_cause(error)}") from error
         self._token_cache = token_cache if self._template is not None else None
         self.max_tokens = max_tokens
         self.special_tokens = (
