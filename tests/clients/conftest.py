@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from languages import LANGUAGES, Client, require
+from support.languages import LANGUAGES, Client, require
 
 SUMMARIES = pytest.StashKey[dict[str, str]]()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from languages import Client
 from probes import Probe
+from support.languages import Client
 from support.servers import FAKE_MODEL_PROGRAM, ServerProcess, free_port
 
 from rerankd.v1 import rerank_service_pb2 as pb

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import grpc
 import pytest
-from languages import Client
+from support.languages import Client
 
 from rerankd.v1 import rerank_service_pb2, rerank_service_pb2_grpc
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from languages import Client
+from support.languages import Client
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

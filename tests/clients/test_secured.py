@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from languages import Client
 from support.certificates import Authority, Pair, needs_openssl
 from support.http_server import http_server
+from support.languages import Client
 from support.servers import ServerProcess
 
 from rerankd.access.key_file import KeyRecord, digest_of, generate, line_of

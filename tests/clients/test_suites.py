@@ -10,7 +10,7 @@ from typing import Protocol
 from xml.etree import ElementTree as ET
 
 import pytest
-from languages import CLIENTS, STATICCHECK, install_packages, require, run
+from support.languages import CLIENTS, STATICCHECK, install_packages, require, run
 
 VECTORS = Path(__file__).resolve().parents[1] / "conformance" / "vectors"
 

@@ -6,8 +6,8 @@ import os
 import subprocess
 
 import pytest
-from languages import Client
 from support.collector import collecting
+from support.languages import Client
 from support.servers import FAKE_MODEL_PROGRAM, ServerProcess
 
 TRACE_ID, SPAN_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from clients.languages import CLIENTS, build_java, install_packages, require
 from playwright.sync_api import Browser, expect
 from support.browser import Visit, visiting
 from support.go_tools import program
+from support.languages import CLIENTS, build_java, install_packages, require
 from support.sdk_environments import python_of
 from support.servers import ServerProcess
 

@@ -36,7 +36,7 @@ INSTEAD = {
         reason=SUITES, check="cd clients/go && go test -list Conformance . | grep Conformance"
     ),
     "go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...": Instead(
-        reason=SUITES, check="grep honnef.co/go/tools/cmd/staticcheck@v0.8.2 tests/clients/languages.py"
+        reason=SUITES, check="grep honnef.co/go/tools/cmd/staticcheck@v0.8.2 tests/support/languages.py"
     ),
     "npm test": Instead(
         reason=SUITES, check="cd clients/typescript && npm pkg get scripts.test | grep -e --test"

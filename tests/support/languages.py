@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 CLIENTS = Path(__file__).resolve().parents[2] / "clients"
+TESTS = Path(__file__).resolve().parents[1] / "clients"
 EXAMPLES = CLIENTS.parent / "examples"
 SECURED = ("{target}", "{ca}", "{cert}", "{key}")
 STATICCHECK = "honnef.co/go/tools/cmd/staticcheck@v0.8.2"
@@ -53,7 +54,6 @@ def run(*command: str, cwd: Path, env: Mapping[str, str] | None = None) -> str:
 
 
 def build_python(_folder: Path) -> Client:
-    here = Path(__file__).parent
     return Client(
         name="python",
         plain=[],
@@ -61,7 +61,7 @@ def build_python(_folder: Path) -> Client:
             *(sys.executable, "-m", "rerankd", "rerank", "--server", "{target}"),
             *("--top-n", "{top}", "{query}", "{file}"),
         ],
-        probe=[sys.executable, str(here / "probe.py")],
+        probe=[sys.executable, str(TESTS / "probe.py")],
         secured=[sys.executable, str(EXAMPLES / "python" / "secured.py"), *SECURED],
         traced=[],
     )
