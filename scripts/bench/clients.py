@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "clients")]
+sys.path.insert(0, str(ROOT / "tests"))
 
-from languages import LANGUAGES, Client  # noqa: E402 - found by the line above
+from support.languages import LANGUAGES, Client  # noqa: E402 - found by the line above
 from support.servers import FAKE_MODEL_PROGRAM, ServerProcess  # noqa: E402
 
 QUERY = "red river stone"
