@@ -149,6 +149,26 @@ def test_a_model_is_measured_at_its_first_load(
     assert caplog.text.count(MEASURED) == 2
 
 
+def test_what_is_known_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each start pays for what it opens."""
+    monkeypatch.setattr(tuned_sessions, "available_cores", lambda: 2)
+    measured = Measurement({Tuning(2, 512): [2.0], Tuning(1, 512): [1.0]})
+    monkeypatch.setattr(tuned_sessions, "measure", lambda *_: measured)
+    opened: list[int] = []
+    open_sessions = tuned_sessions.open_sessions
+
+    def counting(source: object, settings: OnnxSettings, *rest: object) -> object:
+        opened.append(settings.lanes)
+        return open_sessions(source, settings, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(tuned_sessions, "open_sessions", counting)
+    directory = build_model(tmp_path / "model")
+    for wanted in ([1, 2], [2]):
+        opened.clear()
+        assert load_it(directory, lanes=0, cache_dir=tmp_path / "cache").description.lanes == 2
+        assert opened == wanted
+
+
 def test_what_the_operator_says_is_not_measured(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     backend = load_it(build_model(tmp_path / "model"), lanes=2, cache_dir=tmp_path / "cache")

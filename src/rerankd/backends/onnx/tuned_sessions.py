@@ -75,11 +75,6 @@ def open_tuned(
         ModelFailedError: As `open_sessions`.
     """
     source = cache(source)
-    first = open_sessions(source, settings if settings.lanes else replace(settings, lanes=1), folder, model)
-    if first.provider is not Provider.CPU:
-        return TunedSessions(sessions=first, batch_tokens=settings.batch_tokens or GPU_BATCH_TOKENS)
-    if settings.lanes:
-        return TunedSessions(sessions=first, batch_tokens=settings.batch_tokens or CPU_BATCH_TOKENS)
     cores = settings.threads or available_cores()
     kept = TuningCache(
         settings.cache_dir / "tuning" if settings.cache_dir is not None else None,
@@ -87,11 +82,16 @@ def open_tuned(
         str(cores),
         str(settings.batch_tokens),
     )
+    known = None if settings.lanes else kept.read()
+    lanes = settings.lanes or (known.lanes if known is not None else 1)
+    first = open_sessions(source, replace(settings, lanes=lanes), folder, model)
+    if first.provider is not Provider.CPU:
+        return TunedSessions(sessions=first, batch_tokens=settings.batch_tokens or GPU_BATCH_TOKENS)
+    if settings.lanes:
+        return TunedSessions(sessions=first, batch_tokens=settings.batch_tokens or CPU_BATCH_TOKENS)
+    if known is not None:
+        return TunedSessions(sessions=first, batch_tokens=known.batch_tokens, note=_told(known, "known"))
     on_cpu = replace(settings, provider=Provider.CPU)
-    tuning = kept.read()
-    if tuning is not None:
-        sessions = first if tuning.lanes == 1 else _with_lanes(source, on_cpu, tuning.lanes, folder)
-        return TunedSessions(sessions=sessions, batch_tokens=tuning.batch_tokens, note=_told(tuning, "known"))
     by_lanes = {1: first}
     for lanes in _more_lanes(cores):
         if lanes == cores or lanes * weights_bytes <= _MOST_COPIES_BYTES:
