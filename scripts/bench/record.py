@@ -16,6 +16,7 @@ from typing import Any
 import rerankd
 from rerankd.benchmarking.fit import percentile
 from rerankd.benchmarking.machine import cpu_model
+from rerankd.benchmarking.report import rounded
 
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = ("grpcio", "numpy", "protobuf", "tokenizers")
@@ -45,15 +46,6 @@ def write(name: str, arguments: argparse.Namespace, figures: Mapping[str, Any], 
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}{'.quick' if quick else ''}.json"
     path.write_text(json.dumps(rounded(content), indent=1) + "\n", encoding="utf-8")
-
-
-def rounded(value: Any) -> Any:
-    """The same with four significant digits: more would be noise."""
-    if isinstance(value, float):
-        return float(f"{value:.4g}")
-    if isinstance(value, Mapping):
-        return {key: rounded(each) for key, each in value.items()}
-    return [rounded(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def cpu() -> dict[str, Any]:

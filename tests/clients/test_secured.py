@@ -91,6 +91,21 @@ def test_a_stranger_gets_no_connection(
     assert KEY not in done.stderr
 
 
+def run_command(arguments: list[str], token: str, code: int, stdin: str | None = None) -> None:
+    """Runs a command with this key, and says how it has to end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "rerankd", *arguments],
+        env=os.environ | {"RERANKD_TOKEN": token},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert ("UNAUTHENTICATED" in done.stderr) == bool(code)
+
+
 def test_the_command_line_too(secured: ServerProcess, ours: tuple[Authority, Pair, Pair]) -> None:
     authority, _, pair = ours
     target = f"localhost:{secured.target.rpartition(':')[2]}"
@@ -98,17 +113,7 @@ def test_the_command_line_too(secured: ServerProcess, ours: tuple[Authority, Pai
     connection = ("--server", target, *tls, "--tls-key", str(pair.key))
     for verb in (("status",), ("reranking", "show"), ("rerank", "alpha", "-")):
         for token, code in ((KEY, 0), ("wrong", 1)):
-            done = subprocess.run(
-                [sys.executable, "-m", "rerankd", *verb, *connection],
-                env=os.environ | {"RERANKD_TOKEN": token},
-                input="alpha one\ntwo\n",
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-            assert done.returncode == code, done.stderr
-            assert ("UNAUTHENTICATED" in done.stderr) == bool(code)
+            run_command([*verb, *connection], token, code, stdin="alpha one\ntwo\n")
 
 
 def test_commands_that_read_pages_too(
@@ -120,13 +125,4 @@ def test_commands_that_read_pages_too(
     connection = ("--http", url, *tls, "--tls-key", str(pair.key))
     for verb in (("top", "--once", "--interval", "0.1"), ("debug-bundle", "-o", str(tmp_path / "b.tar.gz"))):
         for token, code in ((KEY, 0), ("wrong", 1)):
-            done = subprocess.run(
-                [sys.executable, "-m", "rerankd", *verb, *connection],
-                env=os.environ | {"RERANKD_TOKEN": token},
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-            assert done.returncode == code, done.stderr
-            assert ("UNAUTHENTICATED" in done.stderr) == bool(code)
+            run_command([*verb, *connection], token, code)

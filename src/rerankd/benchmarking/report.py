@@ -125,7 +125,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """For `json.dumps`, with four significant digits: more would be noise."""
-        content: dict[str, Any] = _rounded(dataclasses.asdict(self))
+        content: dict[str, Any] = rounded(dataclasses.asdict(self))
         return content
 
 
@@ -185,9 +185,10 @@ def _case(cell: Cell) -> CaseFigures:
     )
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """The same with four significant digits: more would be noise."""
     if isinstance(value, float):
         return float(f"{value:.4g}")
     if isinstance(value, Mapping):
-        return {key: _rounded(each) for key, each in value.items()}
-    return [_rounded(each) for each in value] if isinstance(value, list | tuple) else value
+        return {key: rounded(each) for key, each in value.items()}
+    return [rounded(each) for each in value] if isinstance(value, list | tuple) else value
