@@ -51,7 +51,8 @@ class RequestQueue(Generic[ItemT]):
     """The unscored pairs of one request.
 
     Pairs are taken in generations, each sorted by length and drained before the next: sorting a
-    queue that refills all the time would starve its shortest pairs.
+    queue that refills all the time would starve its shortest pairs. What arrives while one is being drained
+    joins it as long as it has not had all the pairs that it may have.
     """
 
     flow_key: object
@@ -60,6 +61,9 @@ class RequestQueue(Generic[ItemT]):
     generation: list[ItemT] = field(default_factory=list)
     virtual_time: float = 0.0
     generation_size: int = FIRST_GENERATION
+    """Pairs that the current generation may have; GENERATION from the second one on."""
+    joined: int = 0
+    """Pairs that the current generation has had."""
     tokens: int = 0
     """Of the pairs that wait."""
 
@@ -67,11 +71,13 @@ class RequestQueue(Generic[ItemT]):
         return len(self.incoming) + len(self.generation)
 
     def _refill(self) -> None:
-        if self.generation or not self.incoming:
-            return
-        count = min(self.generation_size, len(self.incoming))
-        self.generation = sorted((self.incoming.popleft() for _ in range(count)), key=_tokens)
-        self.generation_size = GENERATION
+        if not self.generation and self.joined:
+            self.joined, self.generation_size = 0, GENERATION
+        count = min(self.generation_size - self.joined, len(self.incoming))
+        if count > 0:
+            self.generation += [self.incoming.popleft() for _ in range(count)]
+            self.generation.sort(key=_tokens)
+            self.joined += count
 
     def take_longest(self) -> ItemT:
         """The longest pair of the current generation."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from rerankd.backends.base import Backend, Float32Array, padded_tokens
 from rerankd.core.admission import Admission
 from rerankd.core.errors import BackendFailedError, RerankdError, going_down, unloading
-from rerankd.core.fair_queue import FairQueue, RequestQueue
+from rerankd.core.fair_queue import FIRST_GENERATION, GENERATION, FairQueue, RequestQueue
 from rerankd.core.forecast import Server, Work, check_time
 from rerankd.core.micro_batch import MicroBatch, PairSink, QueuedPair, Ticket
 from rerankd.core.native_threads import NativeThread
@@ -79,12 +79,14 @@ class Scheduler:
         deadline: float | None,
         estimated_tokens: int,
         done_by: float | None = None,
+        whole: bool = False,
     ) -> Ticket:
         """Admits a request.
 
         `estimated_tokens` counts against the queue's bound until `close`; 0 for a stream, which is
         bounded by its window instead. `done_by`: instant at which its last pair has to be scored; None =
-        it is of use whenever it comes, and whatever of it comes.
+        it is of use whenever it comes, and whatever of it comes. `whole`: nobody sees a score before the last
+        one is there, so more pairs are sorted together at first.
 
         Raises:
             OverloadedError: The queue is full, or what is in it leaves the request, or one that was
@@ -93,7 +95,11 @@ class Scheduler:
         """
         if self._stopping:
             raise unloading()
-        queue: RequestQueue[QueuedPair] = RequestQueue(flow_key=(client, priority), weight=WEIGHTS[priority])
+        queue: RequestQueue[QueuedPair] = RequestQueue(
+            flow_key=(client, priority),
+            weight=WEIGHTS[priority],
+            generation_size=GENERATION if whole else FIRST_GENERATION,
+        )
         ticket = Ticket(sink, queue, estimated_tokens, deadline, time.monotonic(), priority, done_by)
         ticket.to_come = self.pace.expected(estimated_tokens)
         if done_by is not None:

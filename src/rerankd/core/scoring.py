@@ -92,6 +92,7 @@ class ScoringRun(Run):
             deadline=deadline,
             estimated_tokens=estimated_tokens,
             done_by=done_by,
+            whole=self._whole,
         )
 
     def _end(self) -> None:

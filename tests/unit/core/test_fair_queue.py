@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from rerankd.core.fair_queue import GENERATION, SIMILAR, FairQueue, RequestQueue
+from rerankd.core.fair_queue import FIRST_GENERATION, GENERATION, SIMILAR, FairQueue, RequestQueue
 
 BUDGET = 100
 
@@ -193,6 +193,25 @@ def test_short_pairs_of_a_long_stream_do_not_starve() -> None:
         if any(pair is short for _, pair in batch):
             break
     assert popped <= GENERATION
+
+
+def test_what_comes_late_is_sorted_among_what_came_before() -> None:
+    queue: FairQueue[Pair] = FairQueue(BUDGET)
+    whole = RequestQueue[Pair](flow_key="a", weight=1.0, generation_size=GENERATION)
+    queue.push(whole, [Pair(50), Pair(30)])
+    assert [pair.tokens for _, pair in queue.pop()] == [50]
+    queue.push(whole, [Pair(20), Pair(40)])
+    assert [pair.tokens for batch in iter(queue.pop, []) for _, pair in batch] == [40, 30, 20]
+
+
+def test_a_generation_that_has_had_its_pairs_takes_no_more() -> None:
+    queue: FairQueue[Pair] = FairQueue(BUDGET)
+    stream = request()
+    queue.push(stream, [Pair(60)] * FIRST_GENERATION)
+    queue.pop()
+    queue.push(stream, [Pair(90)])
+    rest = [pair.tokens for batch in iter(queue.pop, []) for _, pair in batch]
+    assert rest == [60] * (FIRST_GENERATION - 1) + [90]
 
 
 def test_budget_must_be_positive() -> None:

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 SECONDS = 2.0
 """What a measurement takes, about."""
 
-BATCH_TOKENS = (256, 512, 1024)
+BATCH_TOKENS = (256, 384, 512, 1024)
 """Budgets that are tried, in padded tokens."""
 
 _EASILY_FILLED = 4
@@ -37,14 +37,14 @@ _FEW_LANES_WORTH, _MANY_LANES_WORTH = 1.05, 0.87
 """Measured throughput of more than one lane counts as so much: few of them stay fast when others take a core,
 which shows only at times; many double the time of a lone request, and have to earn it."""
 
-_BATCH_SECONDS = 0.025
+_BATCH_SECONDS = 0.06
 """A micro-batch that takes no longer hardly delays anybody."""
 
 _SHORT_LOSS, _LONG_LOSS = 0.97, 0.9
 """Part of the best throughput that a smaller micro-batch has to reach: more where the best one is short, less
 where it is long, because everybody waits for the one that runs."""
 
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True, order=True)
