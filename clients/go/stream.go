@@ -60,7 +60,7 @@ type Stream struct {
 
 // RerankStream ranks the documents of a source, of any number. Nil options are all defaults.
 //
-// At most twice Limits.stream_window_documents, 1,024 by default, are sent and not scored. These are kept,
+// At most twice Limits.stream_window_documents, 4,096 by default, are sent and not scored. These are kept,
 // and of the others only id and score: of all with top_n 0, else of the best top_n. top_n, min_score,
 // return_documents, max_scored_documents and on_failure are the client's work, and top_n has no other bound
 // than memory.

@@ -92,7 +92,8 @@ class LimitsConfig(Section):
     max_document_fields: Positive = _LIMITS.max_document_fields
     """Names in `document_fields`."""
     stream_window_documents: Positive = _LIMITS.stream_window_documents
-    """Documents of one stream that are read and not yet answered; beyond them reading stops."""
+    """Most documents of one stream that are read and not yet answered; beyond them reading stops. How many of
+    them, the pace of the model says: 256 and 50 ms of work."""
     max_stream_results: Positive = _LIMITS.max_stream_results
     """Results that a stream with `top_n` = 0 keeps."""
     max_snapshot_results: Positive = _LIMITS.max_snapshot_results

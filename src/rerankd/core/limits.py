@@ -37,8 +37,9 @@ class Limits:
     """Requests of one RerankBatch."""
     max_document_fields: int = 32
     """Names in `document_fields`."""
-    stream_window_documents: int = 512
-    """Documents of one stream that are read and not yet answered; beyond them reading stops."""
+    stream_window_documents: int = 2048
+    """Most documents of one stream that are read and not yet answered; beyond them reading stops. How many of
+    them, the pace of the model says (`core/look_ahead.py`)."""
     max_stream_results: int = 100_000
     """Results that a stream remembers with `top_n` = 0, so that its memory stays bounded."""
     max_snapshot_results: int = 1000

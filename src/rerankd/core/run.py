@@ -73,6 +73,11 @@ class Run(ABC):
         """Documents added and not yet scored."""
         return self._in_flight
 
+    @property
+    def documents_per_second(self) -> float:
+        """What the model scores of documents like those of this run so far; 0 = not known."""
+        return 0.0
+
     @abstractmethod
     def open(
         self,

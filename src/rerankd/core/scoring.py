@@ -95,6 +95,13 @@ class ScoringRun(Run):
             whole=self._whole,
         )
 
+    @property
+    def documents_per_second(self) -> float:
+        """By the pace of the model, whoever else it serves."""
+        if not self.usage.tokens:
+            return 0.0
+        return self._model.scheduler.pace.tokens_per_second * self.usage.scored_documents / self.usage.tokens
+
     def _end(self) -> None:
         if self._ticket is not None:
             self._model.scheduler.close(self._ticket)

@@ -12,6 +12,7 @@ from rerankd.core.collecting import collector
 from rerankd.core.errors import DeadlineExceededError, InvalidRequestError, ModelNotFoundError, RerankdError
 from rerankd.core.limits import check_original_scores
 from rerankd.core.loaded import NoModel
+from rerankd.core.look_ahead import look_ahead
 from rerankd.core.policy import (
     NOT_RERANKED,
     check_streamable,
@@ -56,9 +57,10 @@ one message for each would cost more than they do, and callers would send as few
 class StreamSession:
     """One stream: a reader task that feeds the model, and the events that come of it.
 
-    The reader stops while `stream_window_documents` are read and not answered, so that the
-    transport's flow control holds the sender back. Another model can stand in as long as none has begun:
-    scores of two models are never mixed, and texts are not kept to score them again.
+    The reader stops while as many documents are read and not answered as the pace of the model asks for, at
+    most `stream_window_documents`, so that the transport's flow control holds the sender back. Another model
+    can stand in as long as none has begun: scores of two models are never mixed, and texts are not kept to
+    score them again.
     """
 
     def __init__(
@@ -263,9 +265,9 @@ class StreamSession:
         return count
 
     async def _room(self, run: Run, count: int) -> None:
-        """Waits until `count` more documents fit the window; unsent scores take room as well."""
-        window = self._limits.stream_window_documents
+        """Waits until `count` more documents may be read ahead; unsent scores take room as well."""
         while run.failure is None:
+            window = look_ahead(run.documents_per_second, self._limits.stream_window_documents)
             waiting = run.in_flight + len(self._pending or ())
             if not waiting or waiting + count <= window:
                 return

@@ -1507,8 +1507,9 @@ class Limits(google.protobuf.message.Message):
     Since 0.1.
     """
     stream_window_documents: builtins.int
-    """Documents of one stream that may wait for a score. Default 512. Above it the server stops reading
-    from the stream until some are scored, and HTTP/2 flow control holds the sender.
+    """Most documents of one stream that wait for a score. Default 2,048; 512 before 0.4. The server stops
+    reading from the stream at this number, or earlier where the model is slow (256 and what it scores in
+    50 ms), until some are scored, and HTTP/2 flow control holds the sender.
 
     Since 0.1.
     """

@@ -183,10 +183,11 @@ class RerankServiceStub(typing.Generic[_RerankServiceRerankType, _RerankServiceR
     its side, and the last response is `summary`. Any other order fails with INVALID_ARGUMENT, reason
     STREAM_PROTOCOL.
 
-    The server stops reading while Limits.stream_window_documents documents wait for a score, so the
-    caller has to read responses while it writes; a caller that only writes can block itself. A stream
-    is never retried by gRPC. With STREAM_EMIT_SCORES a caller knows what is scored and can send the rest
-    in a new stream, under the old indexes (DocumentChunk.index); the clients of this project do so.
+    The server stops reading while enough documents wait for a score, never more of them than
+    Limits.stream_window_documents, so the caller has to read responses while it writes; a caller that
+    only writes can block itself. A stream is never retried by gRPC. With STREAM_EMIT_SCORES a caller
+    knows what is scored and can send the rest in a new stream, under the old indexes
+    (DocumentChunk.index); the clients of this project do so.
     """
 
     RerankBatch: _RerankServiceRerankBatchType
@@ -266,10 +267,11 @@ class RerankServiceServicer(metaclass=abc.ABCMeta):
         its side, and the last response is `summary`. Any other order fails with INVALID_ARGUMENT, reason
         STREAM_PROTOCOL.
 
-        The server stops reading while Limits.stream_window_documents documents wait for a score, so the
-        caller has to read responses while it writes; a caller that only writes can block itself. A stream
-        is never retried by gRPC. With STREAM_EMIT_SCORES a caller knows what is scored and can send the rest
-        in a new stream, under the old indexes (DocumentChunk.index); the clients of this project do so.
+        The server stops reading while enough documents wait for a score, never more of them than
+        Limits.stream_window_documents, so the caller has to read responses while it writes; a caller that
+        only writes can block itself. A stream is never retried by gRPC. With STREAM_EMIT_SCORES a caller
+        knows what is scored and can send the rest in a new stream, under the old indexes
+        (DocumentChunk.index); the clients of this project do so.
         """
 
     @abc.abstractmethod

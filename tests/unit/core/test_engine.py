@@ -18,6 +18,7 @@ from support.fake_backend import (
     fake_loader,
 )
 
+from rerankd.core import streaming
 from rerankd.core.engine import Engine, Request
 from rerankd.core.errors import (
     BackendFailedError,
@@ -32,8 +33,11 @@ from rerankd.core.errors import (
     StreamProtocolError,
 )
 from rerankd.core.limits import Limits
+from rerankd.core.loaded import LocalModel
+from rerankd.core.look_ahead import look_ahead
 from rerankd.core.ranking import sigmoid
 from rerankd.core.registry import Registry
+from rerankd.core.scoring import ScoringRun
 from rerankd.core.stream_events import Chunk, Emit, Scores, Snapshot, StreamRequest
 from rerankd.core.types import (
     Caller,
@@ -365,8 +369,15 @@ async def test_stream_without_top_n_ranks_everything_up_to_its_bound() -> None:
         assert "top_n" in summary.outcome_reason
 
 
-async def test_stream_reads_no_further_than_its_window() -> None:
-    async with Bench(Limits(stream_window_documents=128)) as bench:
+@pytest.mark.parametrize(
+    ("most", "documents_per_second", "ahead"),
+    [(128, 0.0, 128), (2048, 0.0, 512), (2048, 20.0, 257), (2048, 20_000.0, 1256), (2048, 1e6, 2048)],
+)
+async def test_stream_reads_no_further_than_it_needs_to(
+    most: int, documents_per_second: float, ahead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ScoringRun, "documents_per_second", documents_per_second)
+    async with Bench(Limits(stream_window_documents=most)) as bench:
         await bench.rerank(documents(1))
         bench.backend.started.acquire()
         bench.backend.gate.clear()
@@ -377,7 +388,7 @@ async def test_stream_reads_no_further_than_its_window() -> None:
             nonlocal pulled
             for start in range(0, 6400, 32):
                 pulled += 32
-                if pulled >= 128:
+                if pulled > ahead - 32:
                     stalled.set()
                 yield Chunk(indexes=range(start, start + 32), documents=documents(start + 32)[start:])
 
@@ -386,11 +397,30 @@ async def test_stream_reads_no_further_than_its_window() -> None:
         await stalled.wait()
         for _ in range(50):
             await asyncio.sleep(0)
-        assert pulled <= 128 + 64
+        assert pulled <= ahead + 32
         bench.backend.gate.set()
         (summary,) = await task
         assert isinstance(summary, Ranking)
         assert summary.usage.scored_documents == 6400
+
+
+async def test_a_stream_learns_how_fast_it_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Bench() as bench:
+        await bench.rerank(documents(300))
+        model = await bench.registry.get("")
+        assert isinstance(model, LocalModel)
+        told: list[tuple[float, float]] = []
+
+        def watched(documents_per_second: float, most: int) -> int:
+            told.append((documents_per_second, model.scheduler.pace.tokens_per_second))
+            return look_ahead(documents_per_second, most)
+
+        monkeypatch.setattr(streaming, "look_ahead", watched)
+        await bench.stream(chunked(documents(2000), 64), top_n=3)
+        assert told[0][0] == 0.0
+        assert told[-1][0] > 0.0
+        # A query of 3 tokens, 3 special ones and 5 of the document.
+        assert all(rate * 11 == pytest.approx(pace) for rate, pace in told if rate)
 
 
 async def test_stream_ends_with_what_ended_its_reader() -> None:

@@ -2562,8 +2562,9 @@ type Limits struct {
 	//
 	// Since 0.1.
 	MaxBatchRequests int32 `protobuf:"varint,6,opt,name=max_batch_requests,json=maxBatchRequests,proto3" json:"max_batch_requests,omitempty"`
-	// Documents of one stream that may wait for a score. Default 512. Above it the server stops reading
-	// from the stream until some are scored, and HTTP/2 flow control holds the sender.
+	// Most documents of one stream that wait for a score. Default 2,048; 512 before 0.4. The server stops
+	// reading from the stream at this number, or earlier where the model is slow (256 and what it scores in
+	// 50 ms), until some are scored, and HTTP/2 flow control holds the sender.
 	//
 	// Since 0.1.
 	StreamWindowDocuments int32 `protobuf:"varint,7,opt,name=stream_window_documents,json=streamWindowDocuments,proto3" json:"stream_window_documents,omitempty"`

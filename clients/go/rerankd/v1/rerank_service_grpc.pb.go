@@ -56,10 +56,11 @@ type RerankServiceClient interface {
 	// its side, and the last response is `summary`. Any other order fails with INVALID_ARGUMENT, reason
 	// STREAM_PROTOCOL.
 	//
-	// The server stops reading while Limits.stream_window_documents documents wait for a score, so the
-	// caller has to read responses while it writes; a caller that only writes can block itself. A stream
-	// is never retried by gRPC. With STREAM_EMIT_SCORES a caller knows what is scored and can send the rest
-	// in a new stream, under the old indexes (DocumentChunk.index); the clients of this project do so.
+	// The server stops reading while enough documents wait for a score, never more of them than
+	// Limits.stream_window_documents, so the caller has to read responses while it writes; a caller that
+	// only writes can block itself. A stream is never retried by gRPC. With STREAM_EMIT_SCORES a caller
+	// knows what is scored and can send the rest in a new stream, under the old indexes
+	// (DocumentChunk.index); the clients of this project do so.
 	RerankStream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[RerankStreamRequest, RerankStreamResponse], error)
 	// RerankBatch answers up to 64 queries in one call, each with its own documents or with documents that
 	// they share. Results come in the order of the requests. A query that fails has its error in its own
@@ -170,10 +171,11 @@ type RerankServiceServer interface {
 	// its side, and the last response is `summary`. Any other order fails with INVALID_ARGUMENT, reason
 	// STREAM_PROTOCOL.
 	//
-	// The server stops reading while Limits.stream_window_documents documents wait for a score, so the
-	// caller has to read responses while it writes; a caller that only writes can block itself. A stream
-	// is never retried by gRPC. With STREAM_EMIT_SCORES a caller knows what is scored and can send the rest
-	// in a new stream, under the old indexes (DocumentChunk.index); the clients of this project do so.
+	// The server stops reading while enough documents wait for a score, never more of them than
+	// Limits.stream_window_documents, so the caller has to read responses while it writes; a caller that
+	// only writes can block itself. A stream is never retried by gRPC. With STREAM_EMIT_SCORES a caller
+	// knows what is scored and can send the rest in a new stream, under the old indexes
+	// (DocumentChunk.index); the clients of this project do so.
 	RerankStream(grpc.BidiStreamingServer[RerankStreamRequest, RerankStreamResponse]) error
 	// RerankBatch answers up to 64 queries in one call, each with its own documents or with documents that
 	// they share. Results come in the order of the requests. A query that fails has its error in its own

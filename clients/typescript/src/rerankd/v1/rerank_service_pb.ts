@@ -1323,8 +1323,9 @@ export type Limits = Message<"rerankd.v1.Limits"> & {
   maxBatchRequests: number;
 
   /**
-   * Documents of one stream that may wait for a score. Default 512. Above it the server stops reading
-   * from the stream until some are scored, and HTTP/2 flow control holds the sender.
+   * Most documents of one stream that wait for a score. Default 2,048; 512 before 0.4. The server stops
+   * reading from the stream at this number, or earlier where the model is slow (256 and what it scores in
+   * 50 ms), until some are scored, and HTTP/2 flow control holds the sender.
    *
    * Since 0.1.
    *
@@ -2146,10 +2147,11 @@ export const RerankService: GenService<{
    * its side, and the last response is `summary`. Any other order fails with INVALID_ARGUMENT, reason
    * STREAM_PROTOCOL.
    *
-   * The server stops reading while Limits.stream_window_documents documents wait for a score, so the
-   * caller has to read responses while it writes; a caller that only writes can block itself. A stream
-   * is never retried by gRPC. With STREAM_EMIT_SCORES a caller knows what is scored and can send the rest
-   * in a new stream, under the old indexes (DocumentChunk.index); the clients of this project do so.
+   * The server stops reading while enough documents wait for a score, never more of them than
+   * Limits.stream_window_documents, so the caller has to read responses while it writes; a caller that
+   * only writes can block itself. A stream is never retried by gRPC. With STREAM_EMIT_SCORES a caller
+   * knows what is scored and can send the rest in a new stream, under the old indexes
+   * (DocumentChunk.index); the clients of this project do so.
    *
    * @generated from rpc rerankd.v1.RerankService.RerankStream
    */

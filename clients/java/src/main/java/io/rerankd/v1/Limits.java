@@ -152,8 +152,9 @@ private static final long serialVersionUID = 0L;
   private int streamWindowDocuments_ = 0;
   /**
    * <pre>
-   * Documents of one stream that may wait for a score. Default 512. Above it the server stops reading
-   * from the stream until some are scored, and HTTP/2 flow control holds the sender.
+   * Most documents of one stream that wait for a score. Default 2,048; 512 before 0.4. The server stops
+   * reading from the stream at this number, or earlier where the model is slow (256 and what it scores in
+   * 50 ms), until some are scored, and HTTP/2 flow control holds the sender.
    *
    * Since 0.1.
    * </pre>
@@ -1201,8 +1202,9 @@ private static final long serialVersionUID = 0L;
     private int streamWindowDocuments_ ;
     /**
      * <pre>
-     * Documents of one stream that may wait for a score. Default 512. Above it the server stops reading
-     * from the stream until some are scored, and HTTP/2 flow control holds the sender.
+     * Most documents of one stream that wait for a score. Default 2,048; 512 before 0.4. The server stops
+     * reading from the stream at this number, or earlier where the model is slow (256 and what it scores in
+     * 50 ms), until some are scored, and HTTP/2 flow control holds the sender.
      *
      * Since 0.1.
      * </pre>
@@ -1216,8 +1218,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Documents of one stream that may wait for a score. Default 512. Above it the server stops reading
-     * from the stream until some are scored, and HTTP/2 flow control holds the sender.
+     * Most documents of one stream that wait for a score. Default 2,048; 512 before 0.4. The server stops
+     * reading from the stream at this number, or earlier where the model is slow (256 and what it scores in
+     * 50 ms), until some are scored, and HTTP/2 flow control holds the sender.
      *
      * Since 0.1.
      * </pre>
@@ -1235,8 +1238,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Documents of one stream that may wait for a score. Default 512. Above it the server stops reading
-     * from the stream until some are scored, and HTTP/2 flow control holds the sender.
+     * Most documents of one stream that wait for a score. Default 2,048; 512 before 0.4. The server stops
+     * reading from the stream at this number, or earlier where the model is slow (256 and what it scores in
+     * 50 ms), until some are scored, and HTTP/2 flow control holds the sender.
      *
      * Since 0.1.
      * </pre>

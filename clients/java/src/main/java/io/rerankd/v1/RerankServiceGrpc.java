@@ -252,10 +252,11 @@ public final class RerankServiceGrpc {
      * arrive. The first message is `start`, each later one a chunk of documents; the caller then closes
      * its side, and the last response is `summary`. Any other order fails with INVALID_ARGUMENT, reason
      * STREAM_PROTOCOL.
-     * The server stops reading while Limits.stream_window_documents documents wait for a score, so the
-     * caller has to read responses while it writes; a caller that only writes can block itself. A stream
-     * is never retried by gRPC. With STREAM_EMIT_SCORES a caller knows what is scored and can send the rest
-     * in a new stream, under the old indexes (DocumentChunk.index); the clients of this project do so.
+     * The server stops reading while enough documents wait for a score, never more of them than
+     * Limits.stream_window_documents, so the caller has to read responses while it writes; a caller that
+     * only writes can block itself. A stream is never retried by gRPC. With STREAM_EMIT_SCORES a caller
+     * knows what is scored and can send the rest in a new stream, under the old indexes
+     * (DocumentChunk.index); the clients of this project do so.
      * </pre>
      */
     default io.grpc.stub.StreamObserver<io.rerankd.v1.RerankStreamRequest> rerankStream(
@@ -363,10 +364,11 @@ public final class RerankServiceGrpc {
      * arrive. The first message is `start`, each later one a chunk of documents; the caller then closes
      * its side, and the last response is `summary`. Any other order fails with INVALID_ARGUMENT, reason
      * STREAM_PROTOCOL.
-     * The server stops reading while Limits.stream_window_documents documents wait for a score, so the
-     * caller has to read responses while it writes; a caller that only writes can block itself. A stream
-     * is never retried by gRPC. With STREAM_EMIT_SCORES a caller knows what is scored and can send the rest
-     * in a new stream, under the old indexes (DocumentChunk.index); the clients of this project do so.
+     * The server stops reading while enough documents wait for a score, never more of them than
+     * Limits.stream_window_documents, so the caller has to read responses while it writes; a caller that
+     * only writes can block itself. A stream is never retried by gRPC. With STREAM_EMIT_SCORES a caller
+     * knows what is scored and can send the rest in a new stream, under the old indexes
+     * (DocumentChunk.index); the clients of this project do so.
      * </pre>
      */
     public io.grpc.stub.StreamObserver<io.rerankd.v1.RerankStreamRequest> rerankStream(
