@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import statistics
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rerankd.backends.onnx.devices import processor
+from rerankd.backends.onnx.kept_file import publish
 
 logger = logging.getLogger(__name__)
 
@@ -170,16 +170,7 @@ class TuningCache:
         if self._path is None:
             return
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".tuning.")
-            try:
-                with os.fdopen(handle, "w") as file:
-                    json.dump(asdict(tuning), file)
-                os.replace(name, self._path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(name)
-                raise
+            publish(self._path, [json.dumps(asdict(tuning)).encode()])
         except OSError as error:
             logger.warning(
                 "a measurement cannot be kept on disk", extra={"error": os.strerror(error.errno or 0)}

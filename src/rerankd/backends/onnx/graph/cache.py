@@ -1,7 +1,6 @@
 """Rewritten graphs on disk, so that the second start does not pay for the first.
 
-One file for each: a line that says what it is, a digest of the rest, a line of JSON, the graph. It is
-written under another name and then renamed, so any number of processes may write the same one.
+One file for each: a line that says what it is, a digest of the rest, a line of JSON, the graph.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from rerankd.backends.onnx.devices import processor
+from rerankd.backends.onnx.kept_file import publish
 
 logger = logging.getLogger(__name__)
 
@@ -79,23 +78,11 @@ class GraphCache:
         digest = hashlib.sha256(rest)
         digest.update(graph.content)
         try:
-            self._publish(key, (_MAGIC, digest.hexdigest().encode(), rest, graph.content))
+            publish(self._path(key), (_MAGIC, digest.hexdigest().encode(), rest, graph.content))
         except OSError as error:
             logger.warning(
                 "a rewritten graph cannot be kept on disk", extra={"error": os.strerror(error.errno or 0)}
             )
-
-    def _publish(self, key: str, parts: Iterable[bytes]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self._folder, prefix=f".{key[:16]}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.writelines(parts)
-            os.replace(name, self._path(key))
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.graph"
