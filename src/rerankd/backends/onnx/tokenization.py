@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from rerankd.backends.base import EncodedPair, EncodeOptions
-from rerankd.backends.onnx.document_tokens import DocumentTokens, find_cuts, located, whole
+from rerankd.backends.onnx.document_tokens import (
+    DocumentTokens,
+    Span,
+    encoded,
+    find_cuts,
+    spans_by_pieces,
+    spans_of,
+)
 from rerankd.backends.onnx.failures import short_cause
 from rerankd.backends.onnx.model_config import ModelConfig
 from rerankd.backends.onnx.pairs import Int32Array, TokenizedQuery, WholePair
@@ -148,17 +155,21 @@ class PairTokenizer:
     def _pairs(
         self, query: TokenizedQuery, document: DocumentTokens, room: int, long_document: LongDocument
     ) -> list[EncodedPair]:
+        windows = windows_of(len(document.ids), room, long_document)
         if len(document.ids) > room and document.encoding is None:
-            document = self._located(document, room, long_document)
+            spans = self._spans_by_pieces(document, windows)
+            if spans is None:
+                (encoding,) = self._encode([document.text])
+                return self._pairs(query, encoded(document.text, encoding), room, long_document)
+        else:
+            spans = spans_of(document, windows)
         tokens = len(document.ids)
-        windows = windows_of(tokens, room, long_document)
         dropped = windows[0][0] + tokens - windows[-1][1]
         fits = len(windows) == 1 and not dropped
         if fits and self._token_cache is not None:
             self._token_cache.keep(document.text, document.ids)
         pairs: list[EncodedPair] = []
-        for start, stop in windows:
-            span = document.span(start, stop)
+        for (start, stop), span in zip(windows, spans, strict=True):
             if self._template is None:
                 pairs.append(self._joined(query, document, (start, stop), dropped=dropped, span=span))
             else:
@@ -167,18 +178,10 @@ class PairTokenizer:
                 pairs.append(self._template.pair(query, part, dropped=dropped, span=span))
         return pairs
 
-    def _located(self, document: DocumentTokens, room: int, long_document: LongDocument) -> DocumentTokens:
-        """The document with its offsets: of the one window that is left of it, or of all of it."""
-
-        def encode(text: str) -> Encoding:
-            return self._encode([text])[0]
-
-        if self._cuts is not None and long_document is not LongDocument.BEST_PASSAGE:
-            (window,) = windows_of(len(document.ids), room, long_document)
-            found = located(document.text, document.ids, window, self._cuts, encode)
-            if found is not None:
-                return found
-        return whole(document.text, encode(document.text))
+    def _spans_by_pieces(self, document: DocumentTokens, windows: Sequence[Span]) -> list[Span] | None:
+        if self._cuts is None:
+            return None
+        return spans_by_pieces(document, windows, self._cuts, self._ids, self._encode)
 
     def _joined(
         self,
@@ -212,7 +215,7 @@ class PairTokenizer:
         ids = self._ids(texts)
         if ids is None:
             # One after the other, because the ids of a text are as large as the text.
-            yield from map(whole, texts, self._encode(texts))
+            yield from map(encoded, texts, self._encode(texts))
             return
         for text, its in zip(texts, ids, strict=True):
             yield DocumentTokens(text=text, ids=its, encoding=None)
