@@ -1,8 +1,8 @@
 """What tokenizing costs: by tokenizers and by nanotoken, passages and texts much longer than the model reads.
 
-Both sides make the pairs that the server makes, with the bundled model's tokenizer, in turns; every round has
-texts that neither has seen. Time on the clock, and of all cores: tokenizers spreads a batch over them, nanotoken
-works in the calling thread.
+Both sides make the pairs that the server makes, with the bundled model's tokenizer, in turns; every round
+has texts that neither has seen. Time on the clock, and of all cores: tokenizers spreads a batch over them,
+nanotoken works in the calling thread.
 
     .venv/bin/python scripts/bench/tokenization.py --rounds 15
 """

@@ -107,7 +107,9 @@ def open_engine(
         raise ModelFailedError(
             f"tokenizer wordpiece was asked for, but {problem}", metadata={"asked": wanted.value}
         )
-    if engine is None:
+    if engine is not None:
+        logger.info("nanotoken reads the documents of a model")
+    else:
         # Other families and servers without the extra are usual; a proof that fails is not.
         level = logging.INFO if obstacle else logging.WARNING
         logger.log(level, "tokenizers reads the documents of a model", extra={"reason": problem})
