@@ -18,6 +18,7 @@ from support.tiny_tokenizers import TOKENIZERS
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
 import rerankd.artifacts
+from rerankd.assembly import onnx_settings
 from rerankd.backends.base import EncodeOptions
 from rerankd.backends.onnx import OnnxSettings, TokenizerLibrary, load
 from rerankd.backends.onnx.document_tokens import (
@@ -31,6 +32,7 @@ from rerankd.backends.onnx.template import as_ids
 from rerankd.backends.onnx.token_cache import TokenCache
 from rerankd.backends.onnx.tokenization import PairTokenizer, load_tokenizer, windows_of
 from rerankd.backends.onnx.wordpiece import CACHE_ENTRIES, WordPieceEngine, open_engine
+from rerankd.config import load as load_config
 from rerankd.core.errors import DocumentTooLongError, ModelFailedError
 from rerankd.core.types import LongDocument
 
@@ -461,3 +463,8 @@ def test_a_model_is_loaded_with_it(tmp_path: Path) -> None:
         scores.append(backend.score([pair for windows in pairs for pair in windows], 0).tolist())
     assert scores[0] == scores[1]
     assert [line.rpartition(" ")[2] for line in told if "read by" in line] == ["nanotoken", "tokenizers"]
+
+
+@pytest.mark.parametrize("name", [library.value for library in TokenizerLibrary])
+def test_the_setting_reaches_the_model(name: str) -> None:
+    assert onnx_settings(load_config({"onnx.tokenizer": name})).tokenizer.value == name

@@ -214,7 +214,7 @@ class PairTokenizer:
     def _tokenize(self, texts: list[str]) -> Iterator[DocumentTokens]:
         ids = self._ids(texts)
         if ids is None:
-            # One after the other, because the ids of a text are as large as the text.
+            # One after the other: the ids of all of them would be as large as the texts.
             yield from map(encoded, texts, self._encode(texts))
             return
         for text, its in zip(texts, ids, strict=True):

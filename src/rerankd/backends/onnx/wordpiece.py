@@ -78,7 +78,7 @@ class WordPieceEngine:
         except UnicodeEncodeError:
             raise
         except BaseException as error:
-            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            if not _is_failure(error):
                 raise
             logger.warning(
                 "nanotoken failed on a batch, which tokenizers reads instead",
@@ -148,20 +148,28 @@ def _proved(tokenizer: Tokenizer) -> tuple[WordPieceEngine | None, str]:
         # As `tokenizers` understood the file, not as it is written.
         engine = WordPieceEngine(nanotoken.WordPieceTokenizer.from_json(tokenizer.to_str()))
     except BaseException as error:
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        if not _is_failure(error):
             raise
         return None, f"nanotoken cannot read the tokenizer: {short_cause(error)}"
     texts = [*_PROOF_TEXTS, *_around_added_tokens(tokenizer)]
     found = engine.ids(texts)
     if found is None:
         return None, "nanotoken fails on the texts that are tried at load"
-    wanted = tokenizer.encode_batch(texts, add_special_tokens=False)
+    try:
+        wanted = tokenizer.encode_batch(texts, add_special_tokens=False)
+    except Exception as error:  # The library raises bare Exception.
+        return None, f"tokenizers fails on the texts that are tried at load: {short_cause(error)}"
     differing = [
         text for text, ids, encoding in zip(texts, found, wanted, strict=True) if ids.tolist() != encoding.ids
     ]
     if differing:
         return None, f"nanotoken makes other ids than tokenizers of {differing[0]!a:.80}"
     return engine, ""
+
+
+def _is_failure(error: BaseException) -> bool:
+    """Whether the library failed: a panic of Rust is no Exception, and its class cannot be imported."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 def _around_added_tokens(tokenizer: Tokenizer) -> list[str]:
