@@ -173,7 +173,7 @@ class _LocalModels:
 
 def onnx_settings(config: Config, *, precision: str = "") -> OnnxSettings:
     """How local models compute; `precision` is in place of the configured one."""
-    from rerankd.backends.onnx import CudaGraphs, OnnxSettings, Precision, Provider
+    from rerankd.backends.onnx import CudaGraphs, OnnxSettings, Precision, Provider, TokenizerLibrary
 
     onnx = config.onnx
     return OnnxSettings(
@@ -183,6 +183,7 @@ def onnx_settings(config: Config, *, precision: str = "") -> OnnxSettings:
         lanes=onnx.lanes,
         batch_tokens=onnx.batch_tokens,
         max_tokens=onnx.max_tokens,
+        tokenizer=TokenizerLibrary(onnx.tokenizer),
         token_cache_bytes=onnx.token_cache_mib << 20,
         precision=Precision(precision or onnx.precision),
         cuda_graphs=CudaGraphs(onnx.cuda_graphs),

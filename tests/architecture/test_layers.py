@@ -17,7 +17,7 @@ GENERATED = {SOURCE / "v1", SOURCE / "training" / "v1alpha"}
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if GENERATED.isdisjoint(path.parents))
 
 TRANSPORTS = ("grpc", "starlette", "uvicorn", "click", "rich", "google")
-RUNTIMES = ("onnxruntime", "onnx", "tokenizers", "huggingface_hub")
+RUNTIMES = ("onnxruntime", "onnx", "tokenizers", "nanotoken", "huggingface_hub")
 DOORS = ("rerankd.grpc_api", "rerankd.http_api", "rerankd.cli", "rerankd.app")
 BACKENDS = (
     # An ONNX file is a protobuf message: the library is the format's, not a transport's.

@@ -23,6 +23,7 @@ from rerankd.backends.onnx.contract import check_graph
 from rerankd.backends.onnx.graph.cache import GraphCache, RewrittenGraph
 from rerankd.backends.onnx.graph_file import read_graph
 from rerankd.backends.onnx.model_config import read_model_config
+from rerankd.backends.onnx.settings import TokenizerLibrary
 from rerankd.backends.onnx.tokenization import PairTokenizer, load_tokenizer
 from rerankd.config import ConfigError, load
 from rerankd.core.errors import ModelFailedError, RerankdError
@@ -210,11 +211,13 @@ def _exchange(world: World, content: bytes, *, half_close: bool) -> bytes:
 
 def _tokens(world: World, case: tuple[str, list[str], LongDocument]) -> None:
     query, documents, mode = case
-    tokenizer = _tokenizer(world)
+    tokenizer, options = _tokenizer(world), EncodeOptions(long_document=mode)
     with contextlib.suppress(RerankdError):
         encoded = tokenizer.encode_query(query)
-        windows = tokenizer.encode_documents(encoded, documents, EncodeOptions(long_document=mode))
+        windows = tokenizer.encode_documents(encoded, documents, options)
         assert len(windows) == len(documents)
+        others = _tokenizer(world, TokenizerLibrary.AUTO).encode_documents(encoded, documents, options)
+        assert [*map(_as_read, windows)] == [*map(_as_read, others)]
         for text, pairs in zip(documents, windows, strict=True):
             assert pairs
             for pair in pairs:
@@ -222,13 +225,21 @@ def _tokens(world: World, case: tuple[str, list[str], LongDocument]) -> None:
                 assert 0 <= pair.start_char <= pair.end_char <= len(text)
 
 
-_TOKENIZERS: dict[Path, PairTokenizer] = {}
+def _as_read(pairs: list[Any]) -> list[tuple[object, ...]]:
+    return [
+        (pair.document_ids.tolist(), pair.dropped_tokens, pair.start_char, pair.end_char) for pair in pairs
+    ]
 
 
-def _tokenizer(world: World) -> PairTokenizer:
-    if world.model not in _TOKENIZERS:
-        _TOKENIZERS[world.model] = PairTokenizer(load_tokenizer(world.model / "tokenizer.json"), 64)
-    return _TOKENIZERS[world.model]
+_TOKENIZERS: dict[tuple[Path, TokenizerLibrary], PairTokenizer] = {}
+
+
+def _tokenizer(world: World, library: TokenizerLibrary = TokenizerLibrary.TOKENIZERS) -> PairTokenizer:
+    key = world.model, library
+    if key not in _TOKENIZERS:
+        tokenizer = load_tokenizer(world.model / "tokenizer.json")
+        _TOKENIZERS[key] = PairTokenizer(tokenizer, 64, None, library)
+    return _TOKENIZERS[key]
 
 
 def _graph(world: World, case: bytes) -> None:
@@ -240,7 +251,7 @@ def _graph(world: World, case: bytes) -> None:
 def _tokenizer_file(world: World, case: bytes) -> None:
     path = world.file("tokenizer.json", case)
     with contextlib.suppress(RerankdError):
-        tokenizer = PairTokenizer(load_tokenizer(path), 64)
+        tokenizer = PairTokenizer(load_tokenizer(path), 64, None, TokenizerLibrary.AUTO)
         tokenizer.encode_documents(tokenizer.encode_query("red"), ["a b"], EncodeOptions())
 
 

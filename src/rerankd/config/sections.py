@@ -68,6 +68,10 @@ class OnnxConfig(Section):
     a GPU, whose queue hands over four fifths of it because shapes are rounded up."""
     max_tokens: Count = 0
     """Longest pair of query and document in tokens; 0 = the model's own limit."""
+    tokenizer: Literal["auto", "tokenizers", "wordpiece"] = "auto"
+    """What makes the tokens of documents: wordpiece = nanotoken, for models of BERT's family, many times as
+    fast with the same tokens, which needs the extra `wordpiece`; a model that it is not for then fails to
+    load. auto = that where it is installed and a proof at load finds the same tokens, else tokenizers."""
     token_cache_mib: Annotated[int, Field(ge=0, le=65_536)] = 0
     """Memory for the tokens of documents that come again with other queries, of each model; 0 = none. It pays
     for models of few layers and on GPUs; elsewhere tokenizing is a hundredth of the work. Tokens tell the

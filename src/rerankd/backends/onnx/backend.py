@@ -163,7 +163,7 @@ class _Loader:
         model = read_graph(self._files.graph)
         contract = check_graph(model, self._files.graph.parent)
         tokenizer, assembler = self._tokenizer(config, contract)
-        self._report(WarmupStage.VERIFY, 1.0, "the graph is a cross-encoder")
+        self._report(WarmupStage.VERIFY, 1.0, f"the graph is a cross-encoder, read by {tokenizer.library}")
 
         self._report(WarmupStage.SESSION, 0.0, "opening sessions")
         self._arithmetic = contract.arithmetic
@@ -216,7 +216,7 @@ class _Loader:
         if self._settings.max_tokens:
             limit = min(limit, self._settings.max_tokens)
         cache = TokenCache(size) if (size := self._settings.token_cache_bytes) else None
-        return PairTokenizer(library, limit, cache), assembler
+        return PairTokenizer(library, limit, cache, self._settings.tokenizer), assembler
 
     def _source(
         self, model: ModelProto, output: str, tokenizer: PairTokenizer, assembler: BatchAssembler

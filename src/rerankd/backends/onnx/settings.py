@@ -47,6 +47,15 @@ class CudaGraphs(enum.Enum):
     """Up to the size where a measurement at load says that they are faster."""
 
 
+class TokenizerLibrary(enum.Enum):
+    """What makes the tokens of documents. The ids are the same."""
+
+    AUTO = "auto"
+    """WordPiece by nanotoken, where the extra `wordpiece` is installed and the tokenizer is one for it."""
+    TOKENIZERS = "tokenizers"
+    WORDPIECE = "wordpiece"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnnxSettings:
     """Settings of one local model; every 0 means "choose for me"."""
@@ -71,6 +80,8 @@ class OnnxSettings:
     max_tokens: int = 0
     """Longest pair, special tokens included; 0, or anything above what the model reads, = the
     model's own limit."""
+    tokenizer: TokenizerLibrary = TokenizerLibrary.AUTO
+    """One that is asked for by name and cannot be fails the load; AUTO never fails for it."""
     token_cache_bytes: int = 0
     """Bound of the documents' token ids that are kept for other queries; 0 = none are."""
 

@@ -10,11 +10,21 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from rerankd.backends.base import EncodedPair, EncodeOptions
+from rerankd.backends.onnx.document_tokens import (
+    DocumentTokens,
+    Span,
+    encoded,
+    find_cuts,
+    spans_by_pieces,
+    spans_of,
+)
 from rerankd.backends.onnx.failures import short_cause
 from rerankd.backends.onnx.model_config import ModelConfig
-from rerankd.backends.onnx.pairs import TokenizedQuery, WholePair
-from rerankd.backends.onnx.template import as_ids, find_template, whole_pair
+from rerankd.backends.onnx.pairs import Int32Array, TokenizedQuery, WholePair
+from rerankd.backends.onnx.settings import TokenizerLibrary
+from rerankd.backends.onnx.template import find_template, whole_pair
 from rerankd.backends.onnx.token_cache import TokenCache
+from rerankd.backends.onnx.wordpiece import open_engine
 from rerankd.core.errors import DocumentTooLongError, InvalidRequestError, ModelFailedError
 from rerankd.core.types import LongDocument
 
@@ -35,14 +45,21 @@ token, so a large request is encoded in parts, of which only the ids stay."""
 class PairTokenizer:
     """A model's tokenizer, bounded by what the model reads. Safe to use from several threads."""
 
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int, token_cache: TokenCache | None = None) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        max_tokens: int,
+        token_cache: TokenCache | None = None,
+        library: TokenizerLibrary = TokenizerLibrary.TOKENIZERS,
+    ) -> None:
         """Probes how the tokenizer joins pairs.
 
         `token_cache`: where ids of documents are kept; None = nowhere. A tokenizer that joins each pair
-        itself does without.
+        itself does without. `library`: what makes the ids of documents.
 
         Raises:
-            ModelFailedError: The limit leaves no room for a query and a document, or the tokenizer fails.
+            ModelFailedError: The limit leaves no room for a query and a document, the tokenizer fails, or the
+                library was asked for by name and cannot be.
         """
         self._tokenizer = tokenizer
         try:
@@ -50,6 +67,8 @@ class PairTokenizer:
         except Exception as error:  # The library raises bare Exception.
             raise ModelFailedError(f"tokenizer.json cannot be used: {short_cause(error)}") from error
         self._token_cache = token_cache if self._template is not None else None
+        self._engine = open_engine(tokenizer, library, joins_by_template=self._template is not None)
+        self._cuts = find_cuts(tokenizer) if self._engine is not None else None
         self.max_tokens = max_tokens
         self.special_tokens = (
             self._template.special_tokens
@@ -67,6 +86,11 @@ class PairTokenizer:
     def joins_by_template(self) -> bool:
         """Whether pairs are put together from parts; if not, the tokenizer joins each one itself."""
         return self._template is not None
+
+    @property
+    def library(self) -> str:
+        """What makes the ids of documents."""
+        return "tokenizers" if self._engine is None else "nanotoken"
 
     @property
     def vocabulary_size(self) -> int:
@@ -108,17 +132,17 @@ class PairTokenizer:
             room = min(room, options.max_tokens_per_document)
         known = [self._known(query, text, room) for text in texts]
         unknown = (text for text, pair in zip(texts, known, strict=True) if pair is None)
-        encoded = self._encode_in_parts(unknown)
+        tokenized = self._tokenize_in_parts(unknown)
         pairs: list[list[EncodedPair]] = []
         for pair in known:
             if pair is not None:
                 pairs.append([pair])
                 continue
-            text, encoding = next(encoded)
-            tokens = len(encoding)
+            document = next(tokenized)
+            tokens = len(document.ids)
             if tokens > room and options.long_document is LongDocument.REJECT:
                 raise _too_long(len(pairs), tokens, room)
-            pairs.append(self._pairs(query, text, encoding, windows_of(tokens, room, options.long_document)))
+            pairs.append(self._pairs(query, document, room, options.long_document))
         return pairs
 
     def _known(self, query: TokenizedQuery, text: str, room: int) -> EncodedPair | None:
@@ -129,64 +153,91 @@ class PairTokenizer:
         return self._template.pair(query, ids, dropped=0, span=(0, len(text)))
 
     def _pairs(
-        self, query: TokenizedQuery, text: str, encoding: Encoding, windows: Sequence[tuple[int, int]]
+        self, query: TokenizedQuery, document: DocumentTokens, room: int, long_document: LongDocument
     ) -> list[EncodedPair]:
-        tokens = len(encoding)
+        windows = windows_of(len(document.ids), room, long_document)
+        if len(document.ids) > room and document.encoding is None:
+            spans = self._spans_by_pieces(document, windows)
+            if spans is None:
+                (encoding,) = self._encode([document.text])
+                return self._pairs(query, encoded(document.text, encoding), room, long_document)
+        else:
+            spans = spans_of(document, windows)
+        tokens = len(document.ids)
         dropped = windows[0][0] + tokens - windows[-1][1]
-        whole = len(windows) == 1 and not dropped
-        ids = as_ids(encoding)
-        if whole and self._token_cache is not None:
-            self._token_cache.keep(text, ids)
-        offsets = [] if whole else encoding.offsets
+        fits = len(windows) == 1 and not dropped
+        if fits and self._token_cache is not None:
+            self._token_cache.keep(document.text, document.ids)
         pairs: list[EncodedPair] = []
-        for start, stop in windows:
-            # What stands before the first token and after the last one belongs to the end windows.
-            start_char = offsets[start][0] if start else 0
-            end_char = offsets[stop - 1][1] if stop < tokens else len(text)
-            span = (start_char, max(start_char, end_char))
+        for (start, stop), span in zip(windows, spans, strict=True):
             if self._template is None:
-                pairs.append(self._joined(query, encoding, (start, stop), dropped=dropped, span=span))
+                pairs.append(self._joined(query, document, (start, stop), dropped=dropped, span=span))
             else:
                 # A copy, so that a truncated document does not keep the ids of all of it alive.
-                part = ids if whole else ids[start:stop].copy()
+                part = document.ids if fits else document.ids[start:stop].copy()
                 pairs.append(self._template.pair(query, part, dropped=dropped, span=span))
         return pairs
+
+    def _spans_by_pieces(self, document: DocumentTokens, windows: Sequence[Span]) -> list[Span] | None:
+        if self._cuts is None:
+            return None
+        return spans_by_pieces(document, windows, self._cuts, self._ids, self._encode)
 
     def _joined(
         self,
         query: TokenizedQuery,
-        encoding: Encoding,
+        document: DocumentTokens,
         window: tuple[int, int],
         *,
         dropped: int,
         span: tuple[int, int],
     ) -> WholePair:
         start, stop = window
-        part = copy.deepcopy(encoding)
+        part = copy.deepcopy(cast("Encoding", document.encoding))
         part.truncate(len(part) - start, direction="left")
         part.truncate(stop - start, direction="right")
         query_encoding = cast("Encoding", query.encoding)
         return whole_pair(self._tokenizer, query_encoding, part, dropped=dropped, span=span)
 
-    def _encode_in_parts(self, texts: Iterable[str]) -> Iterator[tuple[str, Encoding]]:
+    def _tokenize_in_parts(self, texts: Iterable[str]) -> Iterator[DocumentTokens]:
         part: list[str] = []
         characters = 0
         for text in texts:
             if part and (characters + len(text) > _BATCH_CHARACTERS or len(part) == _BATCH_DOCUMENTS):
-                yield from zip(part, self._encode(part), strict=True)
+                yield from self._tokenize(part)
                 part, characters = [], 0
             part.append(text)
             characters += len(text)
         if part:
-            yield from zip(part, self._encode(part), strict=True)
+            yield from self._tokenize(part)
+
+    def _tokenize(self, texts: list[str]) -> Iterator[DocumentTokens]:
+        ids = self._ids(texts)
+        if ids is None:
+            # One after the other: the ids of all of them would be as large as the texts.
+            yield from map(encoded, texts, self._encode(texts))
+            return
+        for text, its in zip(texts, ids, strict=True):
+            yield DocumentTokens(text=text, ids=its, encoding=None)
+
+    def _ids(self, texts: list[str]) -> list[Int32Array] | None:
+        if self._engine is None:
+            return None
+        try:
+            return self._engine.ids(texts)
+        except UnicodeEncodeError:
+            return self._engine.ids(_without_surrogates(texts))
 
     def _encode(self, texts: list[str]) -> list[Encoding]:
         try:
             return list(self._tokenizer.encode_batch(texts, add_special_tokens=False))
         except TypeError:
-            # A lone surrogate, as JSON can spell one, is no UTF-8; one "?" keeps the offsets true.
-            texts = [text.encode("utf-8", "replace").decode() for text in texts]
-            return list(self._tokenizer.encode_batch(texts, add_special_tokens=False))
+            return list(self._tokenizer.encode_batch(_without_surrogates(texts), add_special_tokens=False))
+
+
+def _without_surrogates(texts: list[str]) -> list[str]:
+    """A lone surrogate, as JSON can spell one, is no UTF-8; one "?" keeps the offsets true."""
+    return [text.encode("utf-8", "replace").decode() for text in texts]
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
