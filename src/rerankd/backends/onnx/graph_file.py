@@ -87,9 +87,9 @@ def tensors(model: ModelProto) -> Iterator[TensorProto]:
 def _messages() -> ModuleType:
     """The generated messages of ONNX, without the rest of the package.
 
-    `import onnx` takes 0.3 s, more than all else that a load of a small model does, for checkers
-    and helpers that are not needed here. The messages are one generated file; should it move, the
-    package is imported after all.
+    `import onnx` takes up to 0.3 s, more than all else that a warm start with a small model does, for
+    checkers and converters that only a first load needs. The messages are one generated file; should it
+    move, the package is imported after all.
     """
     if "onnx" in sys.modules:
         return sys.modules["onnx"]

@@ -18,9 +18,10 @@ _CLEANED = frozenset({"Dropout", "Identity", "Where"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attention:
-    """The two products of one attention with heads, by their nodes."""
+    """The two products of one attention with heads and the softmax between them, by their nodes."""
 
     scores: int
+    softmax: int
     mixing: int
 
 
@@ -35,7 +36,7 @@ def attentions(view: GraphView) -> Iterator[Attention]:
             continue
         scores = _back(view, view.nodes[softmax].input[0], "MatMul", _SHIFTED)
         if scores is not None:
-            yield Attention(scores=scores, mixing=number)
+            yield Attention(scores=scores, softmax=softmax, mixing=number)
 
 
 def _back(view: GraphView, name: str, kind: str, through: frozenset[str]) -> int | None:

@@ -146,7 +146,7 @@ def _is_normalized(view: GraphView, name: str) -> bool:
 def _is_mixed(view: GraphView, name: str) -> bool:
     """Whether a tensor is what attention gives: a mean of values, which stays within their range."""
     maker = view.made_by(name)
-    return maker is not None and maker.op_type == "Reshape"
+    return maker is not None and maker.op_type in ("Attention", "Reshape")
 
 
 def _smoothing_factors(seen: Range, matrices: list[Float32Array]) -> Float32Array:

@@ -22,8 +22,10 @@ from rerankd.backends.onnx.graph import (
     half,
     int8,
     moved_biases,
+    one_operator,
 )
 from rerankd.backends.onnx.graph.cache import GraphCache, RewrittenGraph, graph_key
+from rerankd.backends.onnx.graph.opset import raise_opset
 from rerankd.backends.onnx.graph.verification import (
     coarse_difference,
     exact_difference,
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-VERSION = "3"
+VERSION = "4"
 """To be raised whenever a rewrite makes another graph of the same one."""
 
 CPU_REWRITES = (
@@ -48,6 +50,7 @@ CPU_REWRITES = (
     moved_biases.NAME,
     first_row.NAME,
     absorbed_projections.NAME,
+    one_operator.NAME,
     int8.NAME,
 )
 """All that may be said to be applied where a CPU serves, in their order."""
@@ -143,6 +146,8 @@ class _Rewriting:
             (moved_biases.NAME, self._moved_biases),
             (first_row.NAME, self._first_row),
             (absorbed_projections.NAME, self._absorbed_projections),
+            # Last: the others find attention by its parts.
+            (one_operator.NAME, self._one_operator),
         )
         before = self._state()
         applied = [self._apply(name, rewrite, arithmetic) for name, rewrite in rewrites]
@@ -202,6 +207,12 @@ class _Rewriting:
     def _absorbed_projections(self, model: ModelProto) -> bytes:
         self._need_cpu()
         absorbed_projections.apply(GraphView(model, self._folder), self._narrow)
+        return _serialized(model)
+
+    def _one_operator(self, model: ModelProto) -> bytes:
+        self._need_cpu()
+        raise_opset(model, one_operator.OPSET)
+        one_operator.apply(GraphView(model, self._folder))
         return _serialized(model)
 
     def _need_cpu(self) -> None:

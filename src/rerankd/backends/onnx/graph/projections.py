@@ -109,7 +109,17 @@ def _step(
 
 
 def _scaled(values: Mapping[str, Array], found: Projection, node: NodeProto) -> tuple[Projection, str] | None:
-    number = found.nodes[-1]
+    scaled = scaled_by(values, node)
+    if scaled is None:
+        return None
+    factor, name = scaled
+    return replace(found, scales={**found.scales, found.nodes[-1]: factor}), name
+
+
+def scaled_by(values: Mapping[str, Array], node: NodeProto) -> tuple[float, str] | None:
+    """The known number that a node multiplies with, and the tensor; None where it does anything else."""
+    if node.op_type not in ("Mul", "Div"):
+        return None
     sides = [(node.input[1], node.input[0])]
     if node.op_type == "Mul":
         sides.append((node.input[0], node.input[1]))
@@ -117,6 +127,5 @@ def _scaled(values: Mapping[str, Array], found: Projection, node: NodeProto) -> 
         value = values.get(name)
         if value is not None and value.size == 1 and value.ndim <= 1 and value.reshape(-1)[0] != 0:
             factor = float(value.reshape(-1)[0])
-            factor = 1 / factor if node.op_type == "Div" else factor
-            return replace(found, scales={**found.scales, number: factor}), other
+            return 1 / factor if node.op_type == "Div" else factor, other
     return None

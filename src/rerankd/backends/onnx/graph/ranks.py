@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rerankd.backends.onnx.graph.view import GraphView
 
 _AS_FIRST = frozenset(
-    """Abs BiasGelu Cast Ceil Clip Concat CumSum Dropout Erf Exp FastGelu Floor Gelu GatherElements
+    """Abs Attention BiasGelu Cast Ceil Clip Concat CumSum Dropout Erf Exp FastGelu Floor Gelu GatherElements
     HardSigmoid Identity IsNaN LayerNormalization LeakyRelu Log LogSoftmax MatMulNBits Neg Not
     QuantizeLinear DequantizeLinear QuickGelu Relu Reciprocal Round ScatterElements Sigmoid
     SimplifiedLayerNormalization SkipLayerNormalization SkipSimplifiedLayerNormalization Slice Softmax

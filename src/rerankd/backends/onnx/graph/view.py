@@ -130,7 +130,7 @@ class GraphView:
         inputs: Sequence[str],
         output: str,
         attributes_of: NodeProto | None = None,
-        **attributes: int | list[int],
+        **attributes: int | float | list[int],
     ) -> str:
         """Puts a node in front of another one; gives the name of its output."""
         node = type(self.nodes[0])(op_type=kind, name=f"{output}/{kind}", input=list(inputs), output=[output])
@@ -205,11 +205,14 @@ def attribute(node: NodeProto, name: str, default: Any = None) -> Any:
     return default
 
 
-def _set(item: Any, name: str, value: int | list[int]) -> None:
+def _set(item: Any, name: str, value: int | float | list[int]) -> None:
     item.name = name
     if isinstance(value, list):
         item.type = _INTS_ATTRIBUTE
         item.ints.extend(value)
+    elif isinstance(value, float):
+        item.type = _FLOAT_ATTRIBUTE
+        item.f = value
     else:
         item.type = _INT_ATTRIBUTE
         item.i = value
