@@ -109,6 +109,29 @@ def changed(kind: str, change: object) -> onnx.ModelProto:
     raise AssertionError(kind)
 
 
+def scaled_by_a_node(graph: onnx.GraphProto, number: int, node: onnx.NodeProto) -> None:
+    """A scale that stands first, and in a node."""
+    scale = onnx.helper.make_tensor("scale", onnx.TensorProto.FLOAT, [], [0.7])
+    graph.node.insert(number, onnx.helper.make_node("Constant", [], ["scale"], value=scale))
+    scores, mask = node.input
+    graph.node.insert(number + 1, onnx.helper.make_node("Mul", ["scale", scores], ["scaled"]))
+    node.input[:] = [mask, "scaled"]
+
+
+def test_scales_and_masks_may_stand_on_either_side() -> None:
+    model = onnx.ModelProto.FromString(MODEL.SerializeToString())
+    softmax = next(node for node in model.graph.node if node.op_type == "Softmax")
+    number, masked = next(
+        (number, node) for number, node in enumerate(model.graph.node) if softmax.input[0] in node.output
+    )
+    scaled_by_a_node(model.graph, number, masked)
+    rewritten = joined(model)
+    assert kinds(rewritten).count("Attention") == LAYERS
+    arrays = encoder_feed(model, [5, 12, 9])
+    (wanted,), (got,) = encoder_session(model).run(None, arrays), encoder_session(rewritten).run(None, arrays)
+    np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
+
+
 def scaled_after_the_mask(graph: onnx.GraphProto, number: int, node: onnx.NodeProto) -> None:
     graph.initializer.append(onnx.numpy_helper.from_array(np.float32(0.5), "half"))
     graph.node.insert(number, onnx.helper.make_node("Mul", [node.input[0], "half"], ["halved"]))

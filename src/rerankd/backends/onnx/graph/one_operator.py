@@ -138,10 +138,10 @@ def _scores(view: GraphView, known: Mapping[str, Array], attention: Attention) -
 def _leads_to(view: GraphView, name: str, product: int) -> bool:
     """Whether a tensor is a product, scaled or not."""
     number = view.maker.get(name)
-    while number is not None and number != product and view.nodes[number].op_type in ("Mul", "Div"):
-        inputs = view.nodes[number].input
-        number = next((made for part in inputs if (made := view.maker.get(part)) is not None), None)
-    return number == product
+    if number is None or number == product:
+        return number == product
+    node = view.nodes[number]
+    return node.op_type in ("Mul", "Div") and any(_leads_to(view, part, product) for part in node.input)
 
 
 def _joined(view: GraphView, mixing: int) -> int | None:
