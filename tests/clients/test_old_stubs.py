@@ -110,13 +110,14 @@ def test_a_client_of_the_old_contract_is_served(old_protos: Path, server: Server
         pytest.skip("scripts/gen_protos has not made .venv-gen yet")
     stubs = tmp_path / "stubs"
     stubs.mkdir()
-    sources = [str(path.relative_to(old_protos)) for path in old_protos.rglob("*.proto")]
+    sources = [str(path.relative_to(old_protos)) for path in old_protos.glob("rerankd/v1/*.proto")]
     subprocess.run(
         [
             GENERATOR,
             "-m",
             "grpc_tools.protoc",
             "-I.",
+            "-Ithird_party",
             f"--python_out={stubs}",
             f"--grpc_python_out={stubs}",
             *sources,

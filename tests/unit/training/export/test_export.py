@@ -115,6 +115,7 @@ def test_the_report_tells_what_was_measured(bert: tuple[object, Path, ExportRepo
         "moved biases of keys and values",
         "first row of the last layer",
         "absorbed projections of the last layer",
+        "attention in one operator",
         "int8 products",
     )
     assert json.loads((target / "parity.json").read_text()) == report.as_record()
