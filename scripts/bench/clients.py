@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -19,6 +18,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import record
+
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -26,7 +27,6 @@ from support.languages import LANGUAGES, Client  # noqa: E402 - found by the lin
 from support.servers import FAKE_MODEL_PROGRAM, ServerProcess  # noqa: E402
 
 QUERY = "red river stone"
-RESULTS = Path(__file__).parent / "results" / "clients.json"
 
 
 def write_documents(path: Path, count: int) -> None:
@@ -64,7 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--documents", type=int, default=5000)
     parser.add_argument("--languages", default=",".join(LANGUAGES))
+    parser.add_argument("--quick", action="store_true", help="4 rounds, 500 documents")
     chosen = parser.parse_args(arguments)
+    if chosen.quick:
+        chosen.rounds, chosen.documents = 4, 500
     results: dict[str, dict[str, float]] = {}
     server = ServerProcess({"http_enabled": False, "warmup.mode": "lazy"}, program=FAKE_MODEL_PROGRAM)
     print(f"{'client':11} {'unary of 100':>14} {'/ stubs':>8} {'stream, a document':>19} {'/ stubs':>8}")
@@ -87,9 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 )
     finally:
         server.stop()
-    content = {"cores": os.cpu_count(), "arguments": vars(chosen), "clients": results}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    record.write("clients", chosen, results)
 
 
 if __name__ == "__main__":
