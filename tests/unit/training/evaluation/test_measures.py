@@ -57,7 +57,7 @@ def test_metrics_equal_their_formulas(queries: list[tuple[dict[str, int], list[s
 @pytest.mark.slow  # ranx compiles its metrics with numba at the first use
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore::Warning:numba", "ignore::Warning:ranx")
-@pytest.mark.filterwarnings("ignore:unsafe cast")
+@pytest.mark.filterwarnings("ignore:.*unsafe cast")
 def test_metrics_equal_those_of_ranx() -> None:
     import ranx
 
