@@ -4,7 +4,7 @@ One session of one thread runs the micro-batches of the passages under ONNX Runt
 stored matrices are set against the fastest that this machine multiplies: one product of 4,096 rows with a
 matrix as wide as the model, the same kernel without anything around it. Both take turns.
 
-    .venv/bin/python scripts/bench/profile.py --model FOLDER --pairs 200 --rounds 5
+    .venv/bin/python scripts/bench/operators.py --model FOLDER --pairs 200 --rounds 5
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from rerankd.artifacts.directory import DirectoryModel
 from rerankd.backends.base import EncodeOptions
 from rerankd.backends.onnx import OnnxBackend, OnnxSettings, Precision, Provider, load
 from rerankd.backends.onnx.graph.cache import GraphCache
+from rerankd.backends.onnx.session import DISABLED_ON_CPU
 
 BATCH_TOKENS = 384
 ROWS = 4096
@@ -57,7 +58,6 @@ class Profile:
     """By kind of operator."""
     dense_operations: float = 0.0
     """Multiplications and additions of the products with stored matrices."""
-
     width: int = 0
     """Of the hidden states: the narrowest that are multiplied with a stored matrix."""
 
@@ -111,7 +111,7 @@ def session(graph: bytes, profile: Path | None = None) -> ort.InferenceSession:
         graph,
         options,
         providers=["CPUExecutionProvider"],
-        disabled_optimizers=["BiasGeluFusion", "SkipLayerNormFusion"],
+        disabled_optimizers=DISABLED_ON_CPU,
     )
 
 

@@ -23,12 +23,11 @@ from startup import BUNDLED
 from rerankd.backends.base import EncodeOptions
 from rerankd.backends.onnx import TokenizerLibrary
 from rerankd.backends.onnx.tokenization import PairTokenizer, load_tokenizer
+from rerankd.core.scoring import TOKENIZE_SLICE
 from rerankd.core.types import LongDocument
 
 QUERY = "what are the treatments for high blood pressure in adults"
 MAX_TOKENS = 512
-SLICE = 64
-"""Documents that the server tokenizes at once."""
 LIBRARIES = (TokenizerLibrary.TOKENIZERS, TokenizerLibrary.WORDPIECE)
 
 
@@ -80,8 +79,8 @@ def measure(work: Work, texts: Sequence[str], rounds: int) -> dict[str, Any]:
         for library, reader in readers.items():
             query = reader.encode_query(QUERY)
             started, spent = time.perf_counter(), time.process_time()
-            for at in range(0, len(documents), SLICE):
-                reader.encode_documents(query, documents[at : at + SLICE], options)
+            for at in range(0, len(documents), TOKENIZE_SLICE):
+                reader.encode_documents(query, documents[at : at + TOKENIZE_SLICE], options)
             if number >= 0:
                 wall[library].append(time.perf_counter() - started)
                 cores[library].append(time.process_time() - spent)

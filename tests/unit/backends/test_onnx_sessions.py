@@ -76,6 +76,24 @@ def test_importing_the_package_loads_no_runtime() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_loading_does_not_import_the_onnx_package(directory: Path) -> None:
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from rerankd.artifacts.files import ModelFiles\n"
+        "from rerankd.backends.onnx import OnnxSettings, load\n"
+        "root = Path(sys.argv[1])\n"
+        "files = ModelFiles(id='a', revision='b', graph=root / 'onnx' / 'model.onnx',\n"
+        "                   tokenizer=root / 'tokenizer.json', config={'pad_token_id': 0})\n"
+        "load(files, OnnxSettings(), lambda *_: None)\n"
+        "print('onnx' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(directory)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
 @without_gpu
 @pytest.mark.parametrize("provider", [Provider.CUDA, Provider.TENSORRT])
 def test_a_provider_that_does_not_initialise_is_noticed(

@@ -36,7 +36,7 @@ _INSTALL = {
     Provider.TENSORRT: "install the NVIDIA driver, `rerankd[cuda]` and TensorRT (`pip install tensorrt`)",
 }
 
-_DISABLED_ON_CPU = ["BiasGeluFusion", "SkipLayerNormFusion"]
+DISABLED_ON_CPU = ["BiasGeluFusion", "SkipLayerNormFusion"]
 """Fusions whose kernels are slower than their parts. The fused norm costs int8 a quarter; plain fp32, where
 it rarely applies, nothing. GELU with its bias takes a fifth longer than Gelu behind Add, which is 2% of
 fp32. GPUs keep both, with fused attention."""
@@ -189,7 +189,7 @@ def _session(
 ) -> InferenceSession:
     from onnxruntime import InferenceSession
 
-    disabled = _DISABLED_ON_CPU if provider is Provider.CPU else []
+    disabled = DISABLED_ON_CPU if provider is Provider.CPU else []
     try:
         session: InferenceSession = InferenceSession(
             graph if isinstance(graph, bytes) else str(graph),

@@ -62,17 +62,30 @@ def apply(view: GraphView) -> None:
     """Rewrites the graph, which is in opset 23 or a later one.
 
     Raises:
+        NotApplicableError: As `check`.
+    """
+    masks: dict[str, str] = {}
+    for one in sorted(_all_found(view), key=lambda one: one.joined):
+        _write(view, one, masks)
+    view.replace_nodes()
+
+
+def check(view: GraphView) -> None:
+    """Looks whether the graph, in any opset, has a place for the operator: raising the opset costs more.
+
+    Raises:
         NotApplicableError: No attention is projections, scores, their scale and mask, softmax and a mean of
             values, and nothing else.
     """
+    _all_found(view)
+
+
+def _all_found(view: GraphView) -> list[_Found]:
     known = static_values(view)
     found = [one for attention in attentions(view) if (one := _found(view, known, attention)) is not None]
     if not found:
         raise NotApplicableError("no attention of projections, scores, scale, mask, softmax and values alone")
-    masks: dict[str, str] = {}
-    for one in sorted(found, key=lambda one: one.joined):
-        _write(view, one, masks)
-    view.replace_nodes()
+    return found
 
 
 def _found(view: GraphView, known: Mapping[str, Array], attention: Attention) -> _Found | None:

@@ -8,7 +8,7 @@ from rerankd.backends.onnx.failures import short_cause
 from rerankd.backends.onnx.graph.view import NotApplicableError
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, TensorProto
+    from onnx import ModelProto
 
 _SMALL_BYTES = 1024
 """Axes, shapes and scales, of which the converter reads some, are smaller."""
@@ -31,18 +31,20 @@ def raise_opset(model: ModelProto, least: int) -> None:
         raise NotApplicableError(f"it cannot be written in opset {least}: {short_cause(error)}") from error
     for tensor in model.graph.initializer:
         if tensor.name in weights:
-            tensor.CopyFrom(weights[tensor.name])
+            tensor.ClearField("data_location")
+            tensor.ClearField("external_data")
+            tensor.raw_data = weights[tensor.name]
 
 
-def _taken_out(model: ModelProto) -> dict[str, TensorProto]:
-    """The large tensors; what stays in the model says that they lie elsewhere.
+def _taken_out(model: ModelProto) -> dict[str, bytes]:
+    """What the large tensors hold; what stays in the model says that it lies elsewhere.
 
     The converter copies what it converts several times: five times the weights in memory.
     """
     weights = {}
     for tensor in model.graph.initializer:
         if len(tensor.raw_data) > _SMALL_BYTES:
-            weights[tensor.name] = type(tensor).FromString(tensor.SerializeToString())
+            weights[tensor.name] = tensor.raw_data
             tensor.ClearField("raw_data")
             tensor.data_location = type(tensor).EXTERNAL
             tensor.external_data.add(key="location", value=tensor.name)

@@ -211,6 +211,7 @@ class _Rewriting:
 
     def _one_operator(self, model: ModelProto) -> bytes:
         self._need_cpu()
+        one_operator.check(GraphView(model, self._folder))
         raise_opset(model, one_operator.OPSET)
         one_operator.apply(GraphView(model, self._folder))
         return _serialized(model)
