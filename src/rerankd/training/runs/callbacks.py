@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch.distributed
 from transformers import EarlyStoppingCallback, TrainerCallback
 
 from rerankd.training.runs.failures import DivergedError
@@ -90,9 +91,12 @@ class RunCallback(TrainerCallback):
             control.should_training_stop = control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **options: Any) -> None:
-        directory = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        _sync(directory)
-        self._teller.log(f"checkpoint at step {state.global_step}", step=state.global_step)
+        # Each process writes files of its own into the one folder.
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.barrier()
+        if state.is_world_process_zero:
+            _sync(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+            self._teller.log(f"checkpoint at step {state.global_step}", step=state.global_step)
 
     def _tell(self, state: Any, metrics: dict[str, float]) -> None:
         seconds = self._before + time.monotonic() - self._began

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import traceback
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -60,7 +61,9 @@ class Ranks:
             for process in self._others.processes:
                 process.kill()
         else:
-            self._others.join()
+            # It comes back whenever one of them has ended.
+            while not self._others.join():
+                pass
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
         for name in (_RANK, _LOCAL_RANK, _WORLD_SIZE, "MASTER_ADDR", "MASTER_PORT"):
@@ -92,6 +95,10 @@ def _train(number: int, directory: str, processes: int, threads: int, port: int)
         )
     except StoppedError:
         pass
+    except Exception:
+        # All that the first process sees of it is a lost connection.
+        traceback.print_exc()
+        raise
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
